@@ -1,0 +1,62 @@
+-- title: A grant is as large as what was sold
+-- severity: critical
+-- stages: as-found, view, unify, retired
+-- needs: evidence
+-- why: The customer got more or less than the session, the invoice or the request says.
+-- fix: npm run migrate -- differences --evidence FILE lists the row that makes up for it.
+-- unit: tokens
+-- population: select jsonb_array_length(current_setting('audit.evidence')::jsonb -> 'entitlements')
+with evidence as materialized (
+  select current_setting('audit.evidence')::jsonb as doc
+),
+-- Grants and deductions with the fact that each names. As found packs are filed as admin_grant, and there is no key.
+had as materialized (
+  select
+    u.id, u.user_id, u.tokens_used, u.created_at, u.metadata, k.action_type, k.grant_key,
+    case
+      when split_part(k.grant_key, ':', 1) in ('checkout_session', 'invoice', 'trial', 'admin') then k.grant_key
+      when k.action_type = 'token_pack_purchase' then 'checkout_session:' || (u.metadata ->> 'stripe_session_id')
+      when k.action_type = 'subscription_grant' then 'invoice:' || (u.metadata ->> 'stripe_invoice_id')
+      when k.action_type = 'trial_grant' then 'trial:' || (u.metadata ->> 'stripe_subscription_id')
+      else 'admin:' || (u.metadata ->> 'request_id')
+    end as fact
+  from public.token_usage as u
+  cross join lateral (
+    select
+      to_jsonb(u) ->> 'grant_key' as grant_key,
+      case when u.action_type = 'admin_grant'
+             and coalesce(u.metadata ->> 'stripe_session_id', u.metadata ->> 'stripe_payment_intent') is not null
+        then 'token_pack_purchase' else u.action_type end as action_type
+  ) as k
+  where u.action_type in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')
+    and u.success
+    and coalesce(k.grant_key, '') not like 'opening:%'
+    and coalesce(k.grant_key, '') not like '%:reset'
+),
+owed as (
+  select o.*
+  from evidence, jsonb_to_recordset(evidence.doc -> 'entitlements') as o (
+    grant_key text, kind text, user_id uuid, action_type text, tokens numeric, occurred_at timestamptz)
+),
+firsts as (
+  select distinct on (h.fact)
+    h.*,
+    h.tokens_used + (
+      select coalesce(sum(case when c.action_type = 'admin_deduct' then -c.tokens_used else c.tokens_used end), 0)
+      from public.token_usage as c
+      where c.metadata ->> 'corrects' = h.id::text and c.user_id = h.user_id) as tokens
+  from had as h
+  where h.fact is not null
+  order by h.fact, h.created_at, h.id
+)
+select
+  'token_usage' as subject_type,
+  h.id::text as subject_id,
+  format('%s for %s has another size than what was owed', h.action_type, h.fact) as detail,
+  o.tokens as expected,
+  h.tokens::numeric as actual,
+  h.created_at as occurred_at,
+  h.user_id
+from owed as o
+join firsts as h on h.fact = o.grant_key
+where h.tokens <> o.tokens or h.action_type <> o.action_type

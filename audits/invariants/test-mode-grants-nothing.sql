@@ -1,0 +1,50 @@
+-- title: A test-mode event grants nothing on a live endpoint
+-- severity: critical
+-- stages: as-found, view, unify, retired
+-- needs: evidence
+-- why: Anyone with the test keys can mint tokens.
+-- fix: Let the webhook compare livemode with its own before anything else; reverse the row.
+-- unit: tokens
+-- population: select count(*) from public.token_usage
+with evidence as materialized (
+  select current_setting('audit.evidence')::jsonb as doc
+),
+-- Grants and deductions with the fact that each names. As found packs are filed as admin_grant, and there is no key.
+had as materialized (
+  select
+    u.id, u.user_id, u.tokens_used, u.created_at, u.metadata, k.action_type, k.grant_key,
+    case
+      when split_part(k.grant_key, ':', 1) in ('checkout_session', 'invoice', 'trial', 'admin') then k.grant_key
+      when k.action_type = 'token_pack_purchase' then 'checkout_session:' || (u.metadata ->> 'stripe_session_id')
+      when k.action_type = 'subscription_grant' then 'invoice:' || (u.metadata ->> 'stripe_invoice_id')
+      when k.action_type = 'trial_grant' then 'trial:' || (u.metadata ->> 'stripe_subscription_id')
+      else 'admin:' || (u.metadata ->> 'request_id')
+    end as fact
+  from public.token_usage as u
+  cross join lateral (
+    select
+      to_jsonb(u) ->> 'grant_key' as grant_key,
+      case when u.action_type = 'admin_grant'
+             and coalesce(u.metadata ->> 'stripe_session_id', u.metadata ->> 'stripe_payment_intent') is not null
+        then 'token_pack_purchase' else u.action_type end as action_type
+  ) as k
+  where u.action_type in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')
+    and u.success
+    and coalesce(k.grant_key, '') not like 'opening:%'
+    and coalesce(k.grant_key, '') not like '%:reset'
+)
+select
+  'token_usage' as subject_type,
+  h.id::text as subject_id,
+  format('%s for %s, which is of the other mode', h.action_type, h.fact) as detail,
+  0::numeric as expected,
+  h.tokens_used::numeric as actual,
+  h.created_at as occurred_at,
+  h.user_id
+from evidence, jsonb_to_recordset(evidence.doc -> 'refused') as r (grant_key text, why text)
+join had as h on h.fact = r.grant_key
+where r.why = 'test mode'
+  and not exists (
+    select from public.token_usage as d
+    where d.action_type = 'admin_deduct' and d.user_id = h.user_id
+      and d.metadata ->> 'reverses' = h.id::text and d.tokens_used >= h.tokens_used)
