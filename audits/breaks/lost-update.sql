@@ -1,0 +1,6 @@
+-- title: Two writers start from the same balance, and the second overwrites the first
+-- stages: unify
+-- turns-red: running-balance-chain
+-- subject: select id::text from public.token_usage where id = (select u.id from public.token_usage as u where u.action_type = 'chat_conversation' and u.success and u.tokens_used > 0 and u.balance_after > 0 and u.balance_after = u.balance_before - u.tokens_used order by u.created_at, u.id limit 1) union all select n.id::text from (select u.id, lag(u.id) over (partition by u.user_id order by u.created_at, u.id) as before from public.token_usage as u where u.balance_after is not null) as n where n.before = (select u.id from public.token_usage as u where u.action_type = 'chat_conversation' and u.success and u.tokens_used > 0 and u.balance_after > 0 and u.balance_after = u.balance_before - u.tokens_used order by u.created_at, u.id limit 1)
+update public.token_usage set balance_before = balance_before + 1000, balance_after = balance_after + 1000
+where id = (select u.id from public.token_usage as u where u.action_type = 'chat_conversation' and u.success and u.tokens_used > 0 and u.balance_after > 0 and u.balance_after = u.balance_before - u.tokens_used order by u.created_at, u.id limit 1);

@@ -1,0 +1,5 @@
+-- title: A clean-up deletes a row of AI use
+-- stages: unify
+-- turns-red: balance-is-ledger-sum, running-balance-chain, used-counter-is-usage
+-- subject: select user_id::text from public.token_usage where id = (select u.id from public.token_usage as u where u.action_type = 'chat_conversation' and u.success and u.tokens_used > 0 and u.balance_after > 0 and u.balance_after = u.balance_before - u.tokens_used order by u.created_at, u.id limit 1) union all select n.id::text from (select u.id, lag(u.id) over (partition by u.user_id order by u.created_at, u.id) as before from public.token_usage as u where u.balance_after is not null) as n where n.before = (select u.id from public.token_usage as u where u.action_type = 'chat_conversation' and u.success and u.tokens_used > 0 and u.balance_after > 0 and u.balance_after = u.balance_before - u.tokens_used order by u.created_at, u.id limit 1)
+delete from public.token_usage where id = (select u.id from public.token_usage as u where u.action_type = 'chat_conversation' and u.success and u.tokens_used > 0 and u.balance_after > 0 and u.balance_after = u.balance_before - u.tokens_used order by u.created_at, u.id limit 1);
