@@ -1,0 +1,45 @@
+import { test as base, inject } from 'vitest'
+import { type Database, Databases, type Source } from '../../fixtures/postgres/databases.ts'
+
+/**
+ * vitest's `test` with databases:
+ * - `database(source)`: a database of this test alone; dropped when it passes, kept (and named) when it fails;
+ * - `databases`: the worker's `Databases`, for templates and for databases whose end the test decides itself.
+ */
+export const test = base
+  // biome-ignore lint/correctness/noEmptyPattern: vitest reads from the pattern what a fixture needs
+  .extend('databases', { scope: 'worker' }, async ({}, { onCleanup }) => {
+    const databases = new Databases(inject('postgresUrl'), { run: inject('postgresRun').owner })
+    onCleanup(() => databases.close())
+    return databases
+  })
+  .extend('database', async ({ databases, task, onTestFinished }) => {
+    const made: Database[] = []
+    onTestFinished(async () => {
+      const failed = task.result?.state === 'fail'
+      for (const database of made) {
+        if (!failed) await database.drop()
+        else {
+          await database.keep(task.fullTestName)
+          console.log(whereItIs(database))
+        }
+      }
+    })
+    return async (source: Source): Promise<Database> => {
+      const database = await databases.createAny(source)
+      made.push(database)
+      return database
+    }
+  })
+
+/** The line that shows a kept database, and, where the server ends with the run, how to keep that too. */
+function whereItIs(database: Database): string {
+  const { way, stays } = inject('postgresRun')
+  const url = new URL(database.url)
+  // Our own servers' passwords are thrown away with them; psql asks for somebody else's.
+  if (way === 'server') url.password = ''
+  const line = `psql "${url.href}"`
+  return stays
+    ? `kept: ${line}`
+    : `kept until this run ends: ${line} (KEEP_POSTGRES=1 leaves the server running)`
+}

@@ -1,0 +1,31 @@
+import { availableParallelism } from 'node:os'
+import { defineConfig } from 'vitest/config'
+
+const { VITEST_JUNIT, GITHUB_ACTIONS } = process.env
+
+export default defineConfig({
+  test: {
+    // vitest would take one worker on two cores, but these tests wait for Postgres most of the time; above eight,
+    // their connections would not fit into the server.
+    maxWorkers: Math.min(8, Math.max(2, availableParallelism())),
+    reporters: ['default', ...(GITHUB_ACTIONS ? ['github-actions'] : []), ...(VITEST_JUNIT ? ['junit'] : [])],
+    ...(VITEST_JUNIT && { outputFile: { junit: VITEST_JUNIT } }),
+    projects: [
+      {
+        extends: true,
+        test: { name: 'rooms', include: ['audits/**/*.test.ts', 'fixtures/**/*.test.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'scenarios',
+          include: ['scenarios/**/*.test.ts'],
+          // Only this project needs Postgres: a run of pure tests does not wait for it.
+          globalSetup: ['scenarios/support/global-setup.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+  },
+})
