@@ -6,7 +6,8 @@
 -- unit: tokens
 -- population: select (select count(*) from public.token_drips) + (select count(*) from public.token_usage)
 with drips as (
-  select d.*, row_number() over (partition by d.user_id, d.drip_amount order by d.drip_date, d.id) as place
+  select d.id, d.user_id, d.drip_amount, d.cycle_number, d.drip_date,
+    row_number() over (partition by d.user_id, d.drip_amount order by d.drip_date, d.id) as place
   from public.token_drips as d
   where d.drip_amount <> 0
 ),

@@ -35,18 +35,20 @@ had as materialized (
     and coalesce(k.grant_key, '') not like '%:reset'
 ),
 owed as (
-  select o.*
+  select o.grant_key, o.kind, o.user_id, o.action_type, o.tokens, o.occurred_at
   from evidence, jsonb_to_recordset(evidence.doc -> 'entitlements') as o (
     grant_key text, kind text, user_id uuid, action_type text, tokens numeric, occurred_at timestamptz)
 ),
 -- What no row names may still be there as an older row that names no fact: these are paired one by one.
 unnamed_owed as (
-  select o.*, row_number() over (partition by o.user_id, o.action_type, o.tokens order by o.occurred_at, o.grant_key) as place
+  select o.grant_key, o.kind, o.user_id, o.action_type, o.tokens, o.occurred_at,
+    row_number() over (partition by o.user_id, o.action_type, o.tokens order by o.occurred_at, o.grant_key) as place
   from owed as o
   where not exists (select from had as h where h.fact = o.grant_key)
 ),
 unnamed_had as (
-  select h.*, row_number() over (partition by h.user_id, h.action_type, h.tokens_used order by h.created_at, h.id) as place
+  select h.id, h.user_id, h.action_type, h.tokens_used,
+    row_number() over (partition by h.user_id, h.action_type, h.tokens_used order by h.created_at, h.id) as place
   from had as h
   where h.fact is null
 )

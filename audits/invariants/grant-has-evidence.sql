@@ -34,13 +34,13 @@ had as materialized (
     and coalesce(k.grant_key, '') not like '%:reset'
 ),
 owed as (
-  select o.*
+  select o.grant_key, o.kind, o.user_id, o.action_type, o.tokens, o.occurred_at
   from evidence, jsonb_to_recordset(evidence.doc -> 'entitlements') as o (
     grant_key text, kind text, user_id uuid, action_type text, tokens numeric, occurred_at timestamptz)
 ),
 ranked as (
   select
-    h.*,
+    h.id, h.user_id, h.action_type, h.tokens_used, h.created_at, h.metadata, h.fact,
     row_number() over (partition by h.fact order by h.created_at, h.id) as of_fact,
     row_number() over (partition by h.user_id, h.action_type, h.tokens_used, h.fact is null order by h.created_at, h.id) as place,
     case h.action_type
@@ -52,12 +52,13 @@ ranked as (
   from had as h
 ),
 unnamed_owed as (
-  select o.*, row_number() over (partition by o.user_id, o.action_type, o.tokens order by o.occurred_at, o.grant_key) as place
+  select o.user_id, o.action_type, o.tokens,
+    row_number() over (partition by o.user_id, o.action_type, o.tokens order by o.occurred_at, o.grant_key) as place
   from owed as o
   where not exists (select from had as h where h.fact = o.grant_key)
 ),
 refused as (
-  select r.*
+  select r.grant_key, r.why
   from evidence, jsonb_to_recordset(evidence.doc -> 'refused') as r (grant_key text, why text)
 )
 select

@@ -34,13 +34,13 @@ had as materialized (
     and coalesce(k.grant_key, '') not like '%:reset'
 ),
 owed as (
-  select o.*
+  select o.grant_key, o.kind, o.user_id, o.action_type, o.tokens, o.occurred_at
   from evidence, jsonb_to_recordset(evidence.doc -> 'entitlements') as o (
     grant_key text, kind text, user_id uuid, action_type text, tokens numeric, occurred_at timestamptz)
 ),
 firsts as (
   select distinct on (h.fact)
-    h.*,
+    h.id, h.user_id, h.action_type, h.fact, h.created_at,
     h.tokens_used + (
       select coalesce(sum(case when c.action_type = 'admin_deduct' then -c.tokens_used else c.tokens_used end), 0)
       from public.token_usage as c

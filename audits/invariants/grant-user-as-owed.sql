@@ -34,7 +34,7 @@ had as materialized (
     and coalesce(k.grant_key, '') not like '%:reset'
 ),
 owed as (
-  select o.*
+  select o.grant_key, o.kind, o.user_id, o.action_type, o.tokens, o.occurred_at
   from evidence, jsonb_to_recordset(evidence.doc -> 'entitlements') as o (
     grant_key text, kind text, user_id uuid, action_type text, tokens numeric, occurred_at timestamptz)
 )

@@ -7,7 +7,7 @@
 -- population: select (select count(*) from public.token_transactions) + (select count(*) from public.token_usage)
 with legacy as (
   select
-    t.*,
+    t.id, t.user_id, t.action_type, t.tokens_used, t.created_at,
     case t.action_type::text
       when 'annual_subscription_grant' then 'subscription_grant'
       when 'renewal_grant' then 'subscription_grant'
@@ -22,7 +22,8 @@ with legacy as (
   where t.tokens_used <> 0
 ),
 legacy_ranked as (
-  select l.*, row_number() over (partition by l.user_id, l.mapped, abs(l.tokens_used) order by l.created_at, l.id) as place
+  select l.id, l.user_id, l.action_type, l.tokens_used, l.created_at, l.mapped,
+    row_number() over (partition by l.user_id, l.mapped, abs(l.tokens_used) order by l.created_at, l.id) as place
   from legacy as l
 ),
 -- Packs are filed as admin_grant as found. Rows are paired one by one by user, type and size.

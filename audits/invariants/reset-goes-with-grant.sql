@@ -6,7 +6,7 @@
 -- unit: tokens
 -- population: select count(*) from public.token_usage
 with resets as (
-  select u.*, left(u.grant_key, -length(':reset')) as grant_of
+  select u.id, u.user_id, u.tokens_used, u.balance_after, u.created_at, left(u.grant_key, -length(':reset')) as grant_of
   from public.token_usage as u
   where u.grant_key like '%:reset'
 )
