@@ -47,10 +47,11 @@ export const test = withDatabases.extend('stand', async ({ database, onTestFinis
       ...settings,
     })
     onTestFinished(async () => {
+      // The test's own connection first: it may hold locks that the app waits for.
+      await db.end()
       await app.close()
       await dataApi?.stop()
       await stripe.close()
-      await db.end()
     })
     return { app, stripe, db, ...looksInto(db, revision) }
   }
