@@ -29,14 +29,19 @@ const WRITTEN = [
 ]
 
 export const test = withDatabases.extend('stand', async ({ database, onTestFinished }) => {
-  return async (revision: AppRevision, settings: Partial<AppEnv> = {}): Promise<Stand> => {
+  return async (
+    revision: AppRevision,
+    settings: Partial<AppEnv> = {},
+    /** Prepares the database and returns the URL that the app is given. */
+    prepare: (db: pg.Client, url: string) => Promise<string> = async (_, url) => url,
+  ): Promise<Stand> => {
     const { url } = await database(revision === 'as-found' ? 'as-found' : 'unified')
     const db = new pg.Client(url)
     await db.connect()
     const stripe = await HandMadeApi.start()
     const dataApi = revision === 'as-found' ? await startDataApi(url) : undefined
     const app = await startApp(revision, {
-      DATABASE_URL: url,
+      DATABASE_URL: await prepare(db, url),
       SUPABASE_URL: dataApi?.url ?? 'http://127.0.0.1:1',
       SUPABASE_ANON_KEY: dataApi?.anonKey ?? 'unused',
       SUPABASE_SERVICE_ROLE_KEY: dataApi?.serviceKey ?? 'unused',

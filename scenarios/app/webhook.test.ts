@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { describe, expect } from 'vitest'
 import {
   deliver,
@@ -347,6 +348,27 @@ describe('what can’t be settled is refused with 5xx, and nothing is written', 
     await db.query('drop trigger out_of_order on public.token_usage')
     expect(await deliver(app, event)).toMatchObject({ status: 200 })
     expect(await ledger(ann)).toHaveLength(1)
+  })
+
+  // Kills an app that needs more rights than the ledger gives: nothing but what service_role may.
+  test('no more rights than service_role has are needed', async ({ stand, onTestFinished }) => {
+    const role = `app_${randomUUID()}`
+    const { app, stripe, user, db, ledger } = await stand('repaired', {}, async (admin, url) => {
+      await admin.query(`create role "${role}" login noinherit password 'x' in role service_role`)
+      return Object.assign(new URL(url), { username: role, password: 'x' }).href
+    })
+    onTestFinished(async () => {
+      await db.query(`drop role "${role}"`)
+    })
+    const ann = await user()
+    const subscription = stripe.give(trialOf(ann, '28day'))
+    const events = [
+      eventOf('customer.subscription.created', subscription),
+      eventOf('invoice.paid', stripe.give(invoiceOf(subscription))),
+      eventOf('checkout.session.completed', stripe.give(packSession(ann))),
+    ]
+    for (const event of events) expect(await deliver(app, event)).toMatchObject({ status: 200 })
+    expect(await ledger(ann)).toHaveLength(3)
   })
 
   // Kills an app whose process dies with a connection: the error event of a client that a request holds.
