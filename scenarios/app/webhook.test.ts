@@ -56,6 +56,45 @@ describe('a fact is granted once, whatever tells of it', () => {
     expect(await ledger(ann)).toEqual([`subscription_grant 375000 invoice:${invoice.id}`])
   })
 
+  // Kills an app that needs one certain event: any of them may be the one that was lost.
+  test.for(['invoice.paid', 'invoice.payment_succeeded', 'invoice_payment.paid'])(
+    'a paid invoice, when all that arrives is %s',
+    async (type, { stand }) => {
+      const { app, stripe, user, ledger } = await stand('repaired')
+      const ann = await user()
+      const invoice = stripe.give(invoiceOf(stripe.give(subscriptionOf(ann, '28day'))))
+      const payment = { id: newId('inpay'), object: 'invoice_payment', invoice: invoice.id, status: 'paid' }
+      await deliver(app, eventOf(type, type === 'invoice_payment.paid' ? payment : invoice))
+      expect(await ledger(ann)).toEqual([`subscription_grant 375000 invoice:${invoice.id}`])
+    },
+  )
+
+  test.for(['checkout.session.completed', 'customer.subscription.created'])(
+    'a trial, when all that arrives is %s',
+    async (type, { stand }) => {
+      const { app, stripe, user, ledger } = await stand('repaired')
+      const ann = await user()
+      const subscription = stripe.give(trialOf(ann, '28day'))
+      const session = stripe.give(subscriptionSession(ann, subscription))
+      await deliver(app, eventOf(type, type === 'checkout.session.completed' ? session : subscription))
+      expect(await ledger(ann)).toEqual([`trial_grant 500000 trial:${subscription.id}`])
+    },
+  )
+
+  // Kills an app that needs the user's id on every object: subscriptions made before it was put there have none.
+  test('a renewal whose user is named by the checkout session alone', async ({ stand }) => {
+    const { app, stripe, user, ledger } = await stand('repaired')
+    const ann = await user()
+    const subscription = stripe.give(subscriptionOf(ann, '28day', { metadata: {} }))
+    const session = stripe.give(subscriptionSession(ann, subscription))
+    const invoice = stripe.give(invoiceOf(subscription))
+    // Until then nobody can tell whose it is, and Stripe sends it again.
+    expect(await deliver(app, eventOf('invoice.paid', invoice))).toMatchObject({ status: 500 })
+    expect(await deliver(app, eventOf('checkout.session.completed', session))).toMatchObject({ status: 200 })
+    expect(await deliver(app, eventOf('invoice.paid', invoice))).toMatchObject({ status: 200 })
+    expect(await ledger(ann)).toEqual([`subscription_grant 375000 invoice:${invoice.id}`])
+  })
+
   // Kills a trial credited at checkout, at the subscription's start and at its $0 invoice.
   test('the events around the start of a trial', async ({ stand }) => {
     const { app, stripe, user, ledger } = await stand('repaired')
