@@ -1,0 +1,57 @@
+import { type AppRevision, startApp } from '../../fixtures/app/app.ts'
+import type { LogLine } from '../../fixtures/captured-console.ts'
+import { startDataApi } from '../../fixtures/supabase/data-api.ts'
+
+/** Whatever answers on the webhook URL. */
+export interface AppUnderTest {
+  /** `as-found`, `repaired`, or the URL. */
+  readonly name: string
+  readonly url: string
+  /** What signs the deliveries to it. */
+  readonly webhookSecret: string
+  /** What it has said on its console; empty for an app that runs elsewhere. */
+  readonly log: readonly LogLine[]
+  close(): Promise<void>
+}
+
+/** Where the app finds what it needs. */
+export interface AppGround {
+  readonly databaseUrl: string
+  /** The API stand-in. */
+  readonly stripeApiUrl: string
+}
+
+const WEBHOOK_SECRET = 'whsec_of_the_stories'
+
+/**
+ * Starts a revision of the reference app on a database, with Supabase's Data API beside it. Throws what `startApp`
+ * throws.
+ */
+export async function startReferenceApp(revision: AppRevision, ground: AppGround): Promise<AppUnderTest> {
+  const api = await startDataApi(ground.databaseUrl)
+  const app = await startApp(revision, {
+    DATABASE_URL: ground.databaseUrl,
+    SUPABASE_URL: api.url,
+    SUPABASE_ANON_KEY: api.anonKey,
+    SUPABASE_SERVICE_ROLE_KEY: api.serviceKey,
+    STRIPE_SECRET_KEY: 'sk_live_of_the_stories',
+    STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
+    STRIPE_API_HOST: ground.stripeApiUrl,
+    STRIPE_LIVEMODE: 'true',
+  })
+  return {
+    name: revision,
+    url: app.url,
+    webhookSecret: WEBHOOK_SECRET,
+    log: app.log,
+    async close() {
+      await app.close()
+      await api.stop()
+    },
+  }
+}
+
+/** An app that somebody else runs; `webhookSecret` is the one that it was given. */
+export function appAt(url: string, webhookSecret: string): AppUnderTest {
+  return { name: url, url: url.replace(/\/+$/, ''), webhookSecret, log: [], close: async () => {} }
+}

@@ -1,0 +1,188 @@
+import { createHash } from 'node:crypto'
+import { type Person, people } from '../../fixtures/people.ts'
+import type { Delivery } from '../../fixtures/stripe/event.ts'
+import { OTHER_PRICE, PLANS } from '../../fixtures/stripe/prices.ts'
+import { type StripeObjects, StripeSimulator } from '../../fixtures/stripe/simulator.ts'
+import type { Subjects } from './effects.ts'
+import type { AdminAct, StoryPerson, StripeAct } from './story.ts'
+
+export interface AdminRequest {
+  readonly id: string
+  readonly user_id: string
+  readonly delta: string
+  readonly reason: string
+  readonly admin_user_id: null
+  readonly requested_at: string
+}
+
+/** What an act at Stripe brings about. */
+export interface Happened {
+  readonly deliveries: readonly Delivery[]
+  readonly subjects: Subjects
+}
+
+/**
+ * When stories begin, on Stripe's clock. What is owed from later than the audit's own time is not judged, so it lies
+ * years back: no story lasts so long.
+ */
+const START = new Date('2024-01-08T09:00:00Z')
+
+/**
+ * The people of a story, their Stripe account with its clock, and what they did there last. It outlives the app that
+ * is told of it: another story may go on with the same people.
+ */
+export class Cast {
+  readonly name: string
+  readonly people: ReadonlyMap<string, Person>
+  readonly stripe: StripeSimulator
+  readonly adminRequests: AdminRequest[] = []
+  /** What the app has not taken yet, and Stripe goes on delivering. */
+  undelivered: Happened = { deliveries: [], subjects: {} }
+  readonly #last = new Map<string, { session?: string; subscription?: string; invoice?: string }>()
+
+  /** Everything about it follows from its name. */
+  constructor(name: string, wanted: readonly StoryPerson[]) {
+    const seed = createHash('sha256').update(name).digest().readUInt32BE()
+    const names = wanted.map((person) => person.name)
+    const withDraft = wanted.filter(({ hasDraft }) => hasDraft).map((person) => person.name)
+    this.name = name
+    this.people = new Map(Object.entries(people(seed, names, withDraft)))
+    this.stripe = new StripeSimulator({ seed, start: START })
+  }
+
+  /** Throws for somebody who is not in the cast. */
+  person(name: string): Person {
+    const person = this.people.get(name)
+    if (person === undefined) throw new Error(`${name} is not among ${[...this.people.keys()].join(', ')}`)
+    return person
+  }
+
+  /** Does at Stripe what the act says. Throws where Stripe would refuse it: the story is wrong. */
+  act(act: StripeAct): Happened {
+    this.stripe.advance({ hours: 1 })
+    const { stripe } = this
+    const person = this.person(act.who)
+    const last = this.#last.get(act.who) ?? {}
+    this.#last.set(act.who, last)
+    const latest = (what: 'session' | 'subscription' | 'invoice'): string => {
+      const id = last[what]
+      if (id === undefined) throw new Error(`${act.who} has no ${what} yet`)
+      return id
+    }
+
+    switch (act.do) {
+      case 'buy-pack': {
+        const { pack, pay, quantity, invoiced: invoiceCreation } = act
+        const { sessionId, deliveries } = stripe.buyPack({ person, pack, pay, quantity, invoiceCreation })
+        last.session = sessionId
+        return { deliveries, subjects: { checkout_session: sessionId } }
+      }
+      case 'settle-delayed':
+        return {
+          deliveries: stripe.settleDelayed(latest('session')),
+          subjects: { checkout_session: latest('session') },
+        }
+      case 'fail-delayed':
+        return { deliveries: stripe.failDelayed(latest('session')), subjects: {} }
+      case 'test-mode-purchase':
+        return { deliveries: stripe.testModePurchase({ person, pack: act.pack }).deliveries, subjects: {} }
+      case 'start-plan': {
+        const { coupon } = act
+        const started =
+          act.plan === 'annual'
+            ? stripe.startAnnual({ person, coupon })
+            : stripe.start28Day({ person, coupon })
+        last.subscription = started.subscriptionId
+        last.invoice = started.invoiceId
+        return { deliveries: started.deliveries, subjects: { invoice: started.invoiceId } }
+      }
+      case 'start-trial': {
+        const { subscriptionId, deliveries } = stripe.startTrial({ person, plan: act.plan })
+        last.subscription = subscriptionId
+        return { deliveries, subjects: { trial: subscriptionId } }
+      }
+      case 'end-trial':
+        return this.#invoiced(last, stripe.endTrial(latest('subscription')))
+      case 'renew':
+        return this.#invoiced(last, stripe.renew(latest('subscription')))
+      case 'fail-renewal':
+        return this.#invoiced(last, stripe.failRenewal(latest('subscription')))
+      case 'recover-renewal':
+        return this.#invoiced(last, stripe.recoverRenewal(latest('subscription')))
+      case 'upgrade-proration':
+        return {
+          deliveries: stripe.upgradeProration(latest('subscription'), act.to).deliveries,
+          subjects: {},
+        }
+      case 'manual-invoice': {
+        const plan = act.over === 'amount' ? undefined : act.over
+        return { deliveries: stripe.manualInvoice(person, plan).deliveries, subjects: {} }
+      }
+      case 'cancel': {
+        const id = latest('subscription')
+        const deliveries =
+          act.at === 'now'
+            ? stripe.cancel(id, 'now')
+            : [...stripe.cancel(id, 'period_end'), ...stripe.endCancelled(id)]
+        return { deliveries, subjects: {} }
+      }
+      case 'refund': {
+        const paid = act.what === 'pack' ? latest('session') : latest('invoice')
+        return { deliveries: stripe.refund(paid, act.cents).deliveries, subjects: {} }
+      }
+    }
+  }
+
+  /** The id under which an admin request is known to the app: its name in the story, made unique. */
+  requestId(act: AdminAct): string {
+    return `${this.name}.${act.request}`
+  }
+
+  /** Notes a request that the story says is granted: what it owes. */
+  request(act: AdminAct): void {
+    const { delta, reason } = act
+    this.adminRequests.push({
+      id: this.requestId(act),
+      user_id: this.person(act.who).userId,
+      delta: String(delta),
+      reason,
+      admin_user_id: null,
+      requested_at: this.stripe.now.toISOString(),
+    })
+  }
+
+  /** The subscription that the person started last, by Stripe's id. */
+  subscriptionOf(who: string): string {
+    const id = this.#last.get(who)?.subscription
+    if (id === undefined) throw new Error(`${who} has no subscription yet`)
+    return id
+  }
+
+  #invoiced(
+    last: { invoice?: string },
+    { invoiceId, deliveries }: { invoiceId: string; deliveries: readonly Delivery[] },
+  ): Happened {
+    last.invoice = invoiceId
+    return { deliveries, subjects: { invoice: invoiceId } }
+  }
+}
+
+/** An evidence file of what these casts did: complete, since ever. */
+export function evidenceOf(casts: readonly Cast[]): unknown {
+  const objects = casts.map(({ stripe }) => stripe.objects())
+  const all = (key: keyof StripeObjects) => objects.flatMap((of) => of[key])
+  return {
+    version: 1,
+    livemode: true,
+    covers: ['checkout_session', 'invoice', 'trial', 'admin'].map((kind) => ({ kind, from: null, to: null })),
+    tiers: {
+      ...Object.fromEntries(Object.values(PLANS).map(({ price, tier }) => [price.id, tier])),
+      [OTHER_PRICE.id]: null,
+    },
+    checkout_sessions: all('checkout_sessions'),
+    invoices: all('invoices'),
+    subscriptions: all('subscriptions'),
+    charges: all('charges'),
+    admin_requests: casts.flatMap(({ adminRequests }) => adminRequests),
+  }
+}

@@ -1,0 +1,107 @@
+import type { ClientBase } from 'pg'
+import { z } from 'zod'
+
+/** A row that moves, or should have moved, tokens. */
+export interface LedgerRow {
+  readonly table: 'token_usage' | 'token_transactions' | 'token_drips'
+  readonly id: string
+  readonly userId: string
+  readonly type: string
+  /** As stored: token_usage is never negative, token_transactions is negative for a grant. */
+  readonly tokens: bigint
+  /** What it moved, where the row itself carries its balances. */
+  readonly delta: bigint | null
+  readonly key: string | null
+  /** Of the whole row: one that changes later has another. */
+  readonly fingerprint: string
+}
+
+export interface ProfileRow {
+  readonly id: string
+  readonly userId: string
+  readonly profile: 'active' | 'draft' | 'former'
+  readonly balance: bigint
+}
+
+/** What the ledger and the profiles hold at one moment. */
+export interface Snapshot {
+  readonly rows: readonly LedgerRow[]
+  readonly profiles: readonly ProfileRow[]
+}
+
+export interface BalanceChange extends ProfileRow {
+  readonly before: bigint | null
+}
+
+/** What happened between two snapshots. */
+export interface Changes {
+  readonly added: readonly LedgerRow[]
+  /** Rows of the ledger that are not what they were, or no longer there: it is only ever appended to. */
+  readonly altered: readonly LedgerRow[]
+  readonly balances: readonly BalanceChange[]
+}
+
+const Rows = z.array(
+  z.object({
+    table: z.enum(['token_usage', 'token_transactions', 'token_drips']),
+    id: z.uuid(),
+    userId: z.uuid(),
+    type: z.string(),
+    tokens: z.string().transform(BigInt),
+    delta: z.string().transform(BigInt).nullable(),
+    key: z.string().nullable(),
+    fingerprint: z.string(),
+  }),
+)
+
+const Profiles = z.array(
+  z.object({
+    id: z.uuid(),
+    userId: z.uuid(),
+    profile: z.enum(['active', 'draft', 'former']),
+    balance: z.string().transform(BigInt),
+  }),
+)
+
+// Through to_jsonb: the same words on a database that has the columns of unify and on one that has not.
+const ROWS = `
+  select 'token_usage' as table, u.id, u.user_id as "userId", u.action_type as type, u.tokens_used::text as tokens,
+    ((to_jsonb(u) ->> 'balance_after')::bigint - (to_jsonb(u) ->> 'balance_before')::bigint)::text as delta,
+    to_jsonb(u) ->> 'grant_key' as key, md5(u::text) as fingerprint, u.created_at as at
+  from public.token_usage as u
+  union all
+  select 'token_transactions', t.id, t.user_id, t.action_type::text, t.tokens_used::text, null, null, md5(t::text),
+    t.created_at
+  from public.token_transactions as t
+  union all
+  select 'token_drips', d.id, d.user_id, 'cycle ' || d.cycle_number, d.drip_amount::text, null, null, md5(d::text),
+    d.drip_date
+  from public.token_drips as d
+  order by at, id`
+
+const PROFILES = `
+  select p.id, p.user_id as "userId",
+    case when p.is_draft then 'draft' when p.is_active then 'active' else 'former' end as profile,
+    coalesce(p.vibe_assistant_tokens_remaining, 0)::text as balance
+  from public.user_profiles as p
+  order by p.user_id, p.is_draft, p.id`
+
+/** The whole ledger, oldest row first, and all profiles. */
+export async function readLedger(client: ClientBase): Promise<Snapshot> {
+  const rows = await client.query(ROWS)
+  const profiles = await client.query(PROFILES)
+  return { rows: Rows.parse(rows.rows), profiles: Profiles.parse(profiles.rows) }
+}
+
+export function changesBetween(before: Snapshot, after: Snapshot): Changes {
+  const old = new Map(before.rows.map((row) => [row.id, row]))
+  const now = new Map(after.rows.map((row) => [row.id, row]))
+  const balances = new Map(before.profiles.map(({ id, balance }) => [id, balance]))
+  return {
+    added: after.rows.filter(({ id }) => !old.has(id)),
+    altered: before.rows.filter(({ id, fingerprint }) => now.get(id)?.fingerprint !== fingerprint),
+    balances: after.profiles
+      .filter(({ id, balance }) => balances.get(id) !== balance)
+      .map((profile) => ({ ...profile, before: balances.get(profile.id) ?? null })),
+  }
+}

@@ -1,0 +1,194 @@
+import type { PackId, PlanId } from '../../fixtures/stripe/prices.ts'
+
+/**
+ * A story is data: what people and Stripe do, and the complete effect of each step on the ledger. It says nothing of
+ * the order, the number or the shape of the deliveries that carry a step to the app: whatever they are, the effect is
+ * the same. Expectations are written by hand; nothing here is computed from the code that is judged.
+ */
+export interface Story {
+  /** Kebab case; what `npm run replay -- NAME` takes. */
+  readonly name: string
+  /** What holds, as one sentence. */
+  readonly title: string
+  readonly people: readonly StoryPerson[]
+  readonly steps: readonly Step[]
+  /** Ids of the minor invariants that turn red although all is as told: an overdraft, say. */
+  readonly minor: readonly string[]
+  /** Ids of exactly those invariants that turn red when the app as it was found is told the same. */
+  readonly asFound: {
+    readonly red: readonly string[]
+    /** The same with every delivery, and every admin request, sent twice. */
+    readonly redTwice: readonly string[]
+  }
+}
+
+export interface StoryPerson {
+  readonly name: string
+  /** Has a draft profile beside the active one. */
+  readonly hasDraft: boolean
+  /** The balance with which this person comes into the story: 0 unless an earlier story was theirs. */
+  readonly balance: bigint
+}
+
+export interface Step {
+  readonly act: Act
+  /** Every row that the step adds to token_usage: these, and no others. */
+  readonly rows: readonly ExpectedRow[]
+  /** The balances that the step leaves, on all profile rows; who is not named has what he had. */
+  readonly balances: Readonly<Record<string, bigint>>
+  /** How what is not 2xx is answered. Stripe goes on delivering a 5xx, with the steps that follow too. */
+  readonly answer: '2xx' | '4xx' | '5xx'
+}
+
+export interface ExpectedRow {
+  readonly who: string
+  readonly type: string
+  /** As the row says it: never negative, whatever the direction. */
+  readonly tokens: bigint
+  /** What the row moves: less than its tokens where it overdraws, nothing for a call that failed. */
+  readonly delta: bigint
+  /** The kind of its grant key, whose id is the one of the step's own session, invoice, subscription or request. */
+  readonly key: KeyKind | null
+}
+
+export type KeyKind = 'checkout_session' | 'invoice' | 'invoice:reset' | 'trial' | 'admin'
+
+export type Act = StripeAct | AdminAct | UseAct | HouseAct
+
+/** What a person does at Stripe, or Stripe by itself. "The" subscription or session is the person's latest. */
+export type StripeAct =
+  | {
+      readonly do: 'buy-pack'
+      readonly who: string
+      readonly pack: PackId
+      readonly pay: 'card' | 'delayed' | 'coupon'
+      readonly quantity: number
+      /** The session is made with invoice_creation: Stripe sends an invoice.paid too. */
+      readonly invoiced: boolean
+    }
+  | { readonly do: 'settle-delayed' | 'fail-delayed'; readonly who: string }
+  | { readonly do: 'test-mode-purchase'; readonly who: string; readonly pack: PackId }
+  | { readonly do: 'start-plan'; readonly who: string; readonly plan: PlanId; readonly coupon: boolean }
+  | { readonly do: 'start-trial'; readonly who: string; readonly plan: PlanId }
+  | { readonly do: 'end-trial' | 'renew' | 'fail-renewal' | 'recover-renewal'; readonly who: string }
+  /** `other`: a yearly plan that grants no tokens. */
+  | { readonly do: 'upgrade-proration'; readonly who: string; readonly to: 'annual' | 'other' }
+  /** Over an amount that somebody typed in, or over the price of a plan. */
+  | { readonly do: 'manual-invoice'; readonly who: string; readonly over: PlanId | 'amount' }
+  | { readonly do: 'cancel'; readonly who: string; readonly at: 'now' | 'period-end' }
+  /** Of the pack bought last, or of the plan's latest invoice. */
+  | { readonly do: 'refund'; readonly who: string; readonly what: 'pack' | 'plan'; readonly cents: bigint }
+
+export interface AdminAct {
+  readonly do: 'admin'
+  readonly who: string
+  readonly delta: bigint
+  readonly reason: string
+  /** The request id that the admin page made when it was opened; all clicks carry it. */
+  readonly request: string
+  readonly clicks: number
+}
+
+export interface UseAct {
+  readonly do: 'use'
+  readonly who: string
+  readonly action: string
+  readonly tokens: bigint
+  readonly success: boolean
+}
+
+/** What happens in our own database: something is wrong there, and is mended later. */
+export type HouseAct =
+  /** The plan's price is a new one in Stripe, and our tier has the old one; `known`: it has the new one again. */
+  | { readonly do: 'set-tier-price'; readonly plan: PlanId; readonly known: boolean }
+  /** Our row of the person's subscription is given to this user. */
+  | { readonly do: 'give-subscription-row'; readonly who: string; readonly to: string }
+
+/** The story contradicts itself: nobody could make it come true. */
+export class StoryError extends Error {
+  override name = 'StoryError'
+}
+
+/**
+ * Checks that a story can come true: its people are known, and what its rows move is what its balances say.
+ * Throws StoryError naming the story and the step.
+ */
+export function checkStory(story: Story): Story {
+  const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
+  const fail = (where: string, what: string): never => {
+    throw new StoryError(`story ${story.name}, ${where}: ${what}`)
+  }
+  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(story.name)) fail('its name', 'must be kebab case')
+  if (balances.size !== story.people.length) fail('its people', 'one name is there twice')
+  for (const [index, { act, rows, balances: left }] of story.steps.entries()) {
+    const where = `step ${index + 1} (${say(act)})`
+    const named = [...('who' in act ? [act.who] : []), ...rows.map(({ who }) => who), ...Object.keys(left)]
+    const stranger = named.find((who) => !balances.has(who))
+    if (stranger !== undefined) fail(where, `"${stranger}" is not among its people`)
+    for (const who of balances.keys()) {
+      const moved = rows.filter((row) => row.who === who).reduce((sum, { delta }) => sum + delta, 0n)
+      const before = balances.get(who) ?? 0n
+      const after = left[who] ?? before
+      if (after !== before + moved) {
+        fail(where, `${who} had ${count(before)}, the rows move ${count(moved)}, but ${count(after)} is left`)
+      }
+      balances.set(who, after)
+    }
+  }
+  return story
+}
+
+/** An act in words. */
+export function say(act: Act): string {
+  switch (act.do) {
+    case 'buy-pack': {
+      const what = `${act.quantity === 1 ? 'a' : act.quantity} ${act.pack} pack${act.quantity === 1 ? '' : 's'}`
+      const how = { card: 'by card', delayed: 'by bank debit', coupon: 'with a 100 % coupon' }[act.pay]
+      return `${act.who} buys ${what} ${how}${act.invoiced ? ', with an invoice' : ''}`
+    }
+    case 'settle-delayed':
+      return `${act.who}'s bank debit succeeds`
+    case 'fail-delayed':
+      return `${act.who}'s bank debit fails`
+    case 'test-mode-purchase':
+      return `${act.who} buys a ${act.pack} pack in Stripe's test mode`
+    case 'start-plan':
+      return `${act.who} starts the ${PLAN_WORDS[act.plan]} plan${act.coupon ? ' with a 100 % coupon' : ''}`
+
+    case 'start-trial':
+      return `${act.who} starts a trial of the ${PLAN_WORDS[act.plan]} plan`
+    case 'end-trial':
+      return `${act.who}'s trial ends and is paid on`
+    case 'renew':
+      return `${act.who}'s plan renews`
+    case 'fail-renewal':
+      return `${act.who}'s renewal can't be paid`
+    case 'recover-renewal':
+      return `${act.who}'s renewal is paid at last`
+    case 'upgrade-proration':
+      return `${act.who} upgrades to ${act.to === 'annual' ? 'the annual plan' : 'another product'}, invoiced at once`
+    case 'manual-invoice':
+      return `${act.who} pays an invoice made by hand over ${act.over === 'amount' ? 'some amount' : `the ${PLAN_WORDS[act.over]} plan`}`
+    case 'cancel':
+      return `${act.who} cancels ${act.at === 'now' ? 'at once' : 'at the end of the period, which comes'}`
+    case 'refund':
+      return `${act.who} is refunded ${act.cents} cents of the ${act.what}`
+    case 'admin': {
+      const what = `${act.delta > 0n ? '+' : '−'}${count(act.delta < 0n ? -act.delta : act.delta)}`
+      return `an admin adjusts ${act.who} by ${what} (${act.request})${act.clicks > 1 ? `, ${act.clicks} clicks` : ''}`
+    }
+    case 'use':
+      return `${act.who} uses ${count(act.tokens)} for ${act.action}${act.success ? '' : ', and the call fails'}`
+    case 'set-tier-price':
+      return `our ${PLAN_WORDS[act.plan]} tier ${act.known ? 'gets its new price' : 'lacks its new price'}`
+    case 'give-subscription-row':
+      return `our row of ${act.who}'s subscription says that it is ${act.to}'s`
+  }
+}
+
+const PLAN_WORDS = { annual: 'annual', '28day': '28-day' } as const
+
+/** A number of tokens as people read it. */
+export function count(tokens: bigint): string {
+  return tokens.toLocaleString('en-US')
+}

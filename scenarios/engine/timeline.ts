@@ -1,0 +1,68 @@
+import type { Changes, LedgerRow, Snapshot } from './ledger.ts'
+import { count, type Step, say } from './story.ts'
+
+/** One HTTP request to the app under test, and what it left in the database. */
+export interface Sent {
+  /** The event's type, or the route of a request. */
+  readonly what: string
+  /** The event's id, or the request's. */
+  readonly id: string
+  readonly status: number
+  readonly body: string
+  readonly ms: number
+  readonly changes: Changes
+}
+
+export interface PlayedStep {
+  readonly step: Step
+  readonly sent: readonly Sent[]
+  /** After the step. */
+  readonly snapshot: Snapshot
+}
+
+/** A user's name in the story. */
+export type NameOf = (userId: string) => string
+
+const SHOWN_OF_AN_ANSWER = 160
+
+/** The timeline of played steps, as text: a line a request, and below it what the request wrote. */
+export function renderTimeline(played: readonly PlayedStep[], nameOf: NameOf): string {
+  return played
+    .map(({ step, sent, snapshot }, index) => {
+      const lines = sent.flatMap((one) => [renderSent(one), ...renderChanges(one.changes, nameOf)])
+      return [`  ${index + 1}. ${say(step.act)}`, ...lines, `     ${balances(snapshot, nameOf)}`].join('\n')
+    })
+    .join('\n')
+}
+
+function renderSent({ what, id, status, body, ms }: Sent): string {
+  const told = status < 400 ? '' : `  ${oneLine(body)}`
+  return `     ${what.padEnd(44)} ${id.padEnd(30)} ${status} ${String(Math.round(ms)).padStart(5)} ms${told}`
+}
+
+function renderChanges({ added, altered, balances }: Changes, nameOf: NameOf): string[] {
+  return [
+    ...added.map((row) => `       + ${renderRow(row, nameOf)}`),
+    ...altered.map((row) => `       ! changed or gone: ${renderRow(row, nameOf)}`),
+    ...balances.map(({ userId, profile, before, balance }) => {
+      const whose = profile === 'active' ? 'balance' : `balance of the ${profile} profile`
+      return `       = ${nameOf(userId)}: ${whose} ${before === null ? 'none' : count(before)} → ${count(balance)}`
+    }),
+  ]
+}
+
+export function renderRow({ table, type, tokens, delta, key, userId }: LedgerRow, nameOf: NameOf): string {
+  const moved = delta === null || delta === tokens || delta === -tokens ? '' : `, moved ${count(delta)}`
+  return `${table}: ${type} ${count(tokens)} of ${nameOf(userId)}${moved}${key === null ? '' : ` (${key})`}`
+}
+
+function balances({ profiles }: Snapshot, nameOf: NameOf): string {
+  const active = profiles.filter(({ profile }) => profile === 'active')
+  return active.map(({ userId, balance }) => `${nameOf(userId)} has ${count(balance)}`).join(', ')
+}
+
+/** An answer's body, short enough for a line. */
+export function oneLine(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ')
+  return line.length > SHOWN_OF_AN_ANSWER ? `${line.slice(0, SHOWN_OF_AN_ANSWER)}…` : line
+}

@@ -1,0 +1,80 @@
+import { person, step, story } from '../engine/voices.ts'
+import { seenBy } from './findings.ts'
+
+const ann = person('ann')
+
+export const packs = [
+  // A webhook without a key doubles it on redelivery (M1); one that grants at payment_intent.succeeded and at
+  // checkout.session.completed, since both tell of one payment, doubles it at once (M2).
+  story({
+    name: 'pack-paid',
+    title: 'a pack that is paid at once is granted once',
+    people: [ann],
+    steps: [step(ann.buys('mega'), ann.getsPack(5_000_000n), ann.has(5_000_000n))],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+
+  // Ignores payment_status, and grants at checkout.session.completed (M8); or knows nothing of
+  // async_payment_succeeded, and never grants (M9).
+  story({
+    name: 'pack-delayed',
+    title: 'a pack paid by bank debit is granted when the money arrives, not before',
+    people: [ann],
+    steps: [
+      step(ann.buys('ultra', { pay: 'delayed' })),
+      step(ann.debitSucceeds(), ann.getsPack(12_000_000n), ann.has(12_000_000n)),
+    ],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+
+  // Ignores payment_status: the tokens are there, the money never comes (M8).
+  story({
+    name: 'pack-delayed-fails',
+    title: 'a pack whose bank debit fails is never granted',
+    people: [ann],
+    steps: [step(ann.buys('power', { pay: 'delayed' })), step(ann.debitFails())],
+    asFound: { red: seenBy('unpaidPackGranted'), redTwice: seenBy('unpaidPackGranted', 'packGrantedTwice') },
+  }),
+
+  // Waits for `paid`: a coupon over the whole price says no_payment_required. Or takes the missing payment intent
+  // for a failure, or for the key (M11).
+  story({
+    name: 'pack-coupon',
+    title: 'a pack bought with a 100 % coupon is granted, without any payment',
+    people: [ann],
+    steps: [step(ann.buys('power', { pay: 'coupon' }), ann.getsPack(2_000_000n), ann.has(2_000_000n))],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+
+  // Grants the tokens of one pack, whatever the quantity (M25).
+  story({
+    name: 'pack-two-at-once',
+    title: 'two packs in one session are two packs of tokens, in one grant',
+    people: [ann],
+    steps: [step(ann.buys('power', { quantity: 2 }), ann.getsPack(4_000_000n), ann.has(4_000_000n))],
+    asFound: { red: seenBy('quantityIgnored'), redTwice: seenBy('quantityIgnored', 'packGrantedTwice') },
+  }),
+
+  // Keeps one grant a user, a pack or a day, to get rid of doubles: the second purchase is lost (M1, mended wrongly).
+  // Sets the balance instead of adding to it (M21).
+  story({
+    name: 'packs-stack',
+    title: 'the same pack bought twice is granted twice',
+    people: [ann],
+    steps: [
+      step(ann.buys('power'), ann.getsPack(2_000_000n), ann.has(2_000_000n)),
+      step(ann.buys('power'), ann.getsPack(2_000_000n), ann.has(4_000_000n)),
+      step(ann.buys('mega'), ann.getsPack(5_000_000n), ann.has(9_000_000n)),
+    ],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+
+  // Takes any paid invoice for a plan's period: a session with invoice_creation emits invoice.paid too (M10).
+  story({
+    name: 'pack-invoiced',
+    title: 'the invoice of a pack grants nothing beside the pack',
+    people: [ann],
+    steps: [step(ann.buys('mega', { invoiced: true }), ann.getsPack(5_000_000n), ann.has(5_000_000n))],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+]
