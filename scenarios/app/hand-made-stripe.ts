@@ -88,10 +88,17 @@ export function packSession(userId: string, fields: Record<string, unknown> = {}
       tokens_amount: '5000000',
       ...(metadata as object),
     },
-    line_items: { object: 'list', data: [{ id: 'li_1', quantity, price: { id: price } }], has_more: false },
+    line_items: { object: 'list', data: [sessionLine(price as string, quantity as number)], has_more: false },
     ...rest,
   }
 }
+
+/** One line of a checkout session. */
+export const sessionLine = (
+  price: string,
+  quantity = 1,
+  type: 'one_time' | 'recurring' = 'one_time',
+): Record<string, unknown> => ({ id: newId('li'), quantity, price: { id: price, type } })
 
 type Plan = 'annual' | '28day'
 
@@ -109,6 +116,7 @@ export function subscriptionOf(
     status: 'active',
     metadata: { user_id: userId, tier_type: `vision_pro_${plan}` },
     created: NOW,
+    start_date: NOW,
     cancel_at_period_end: false,
     canceled_at: null,
     trial_start: null,
@@ -120,8 +128,9 @@ export function subscriptionOf(
   }
 }
 
-export const trialOf = (userId: string, plan: Plan): StripeObject =>
-  subscriptionOf(userId, plan, { status: 'trialing', trial_start: NOW, trial_end: NOW + 56 * DAY })
+export const TRIAL = { status: 'trialing', trial_start: NOW, trial_end: NOW + 56 * DAY }
+
+export const trialOf = (userId: string, plan: Plan): StripeObject => subscriptionOf(userId, plan, TRIAL)
 
 /** The paid invoice of a subscription's period, since basil. */
 export function invoiceOf(subscription: StripeObject, fields: Record<string, unknown> = {}): StripeObject {
@@ -146,24 +155,35 @@ export function invoiceOf(subscription: StripeObject, fields: Record<string, unk
   }
 }
 
-/** One line of an invoice, since basil. */
-export const line = (price: string, amount: number, proration = false): Record<string, unknown> => ({
-  amount,
-  pricing: { type: 'price_details', price_details: { price } },
-  parent: { type: 'subscription_item_details', subscription_item_details: { proration } },
-})
+/** One line of an invoice, since basil: a subscription's, or a one-off item. */
+export function line(
+  price: string,
+  amount: number,
+  proration = false,
+  details = 'subscription_item_details',
+): Record<string, unknown> {
+  return {
+    amount,
+    pricing: { type: 'price_details', price_details: { price } },
+    parent: { type: details, [details]: { proration } },
+  }
+}
 
 /** The session of a subscription that was bought in Checkout. */
-export const subscriptionSession = (userId: string, subscription: StripeObject): StripeObject =>
-  packSession(userId, {
+export function subscriptionSession(userId: string, subscription: StripeObject): StripeObject {
+  const { data } = subscription.items as { data: { price: { id: string } }[] }
+  return packSession(userId, {
     mode: 'subscription',
     subscription: subscription.id,
     payment_intent: null,
-    metadata: {
-      purchase_type: 'subscription',
-      ...(subscription.metadata as object),
+    metadata: { purchase_type: 'subscription', ...(subscription.metadata as object) },
+    line_items: {
+      object: 'list',
+      data: data.map(({ price }) => sessionLine(price.id, 1, 'recurring')),
+      has_more: false,
     },
   })
+}
 
 export interface StripeEvent {
   readonly type: string

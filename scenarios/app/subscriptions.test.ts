@@ -49,6 +49,17 @@ describe('a subscription is stored as Stripe has it now', () => {
     expect(await stored(db)).toEqual([`${active.id} canceled price_vision_pro_28day`])
   })
 
+  // Kills an app that refuses every event of a subscription whose price it has not heard of, its end included.
+  test('also when no tier has its price: nothing is owed for the event of a change', async ({ stand }) => {
+    const { app, stripe, user, db } = await stand('repaired')
+    const ann = await user()
+    const subscription = stripe.give(subscriptionOf(ann, '28day'))
+    await deliver(app, eventOf('customer.subscription.created', subscription))
+    const moved = stripe.give(subscriptionOf(ann, '28day', { id: subscription.id, price: 'price_new' }))
+    expect(await deliver(app, updated(moved))).toMatchObject({ status: 200 })
+    expect(await stored(db)).toEqual([`${subscription.id} active price_new`])
+  })
+
   test('period, customer and tier with it', async ({ stand }) => {
     const { app, stripe, user, db } = await stand('repaired')
     const ann = await user()

@@ -8,8 +8,10 @@ import {
   newId,
   packSession,
   type StripeObject,
+  sessionLine,
   subscriptionOf,
   subscriptionSession,
+  TRIAL,
   trialOf,
 } from './hand-made-stripe.ts'
 import { test } from './test.ts'
@@ -234,11 +236,7 @@ describe('what is granted is what was sold', () => {
   test('lines beyond the first page count', async ({ stand }) => {
     const { app, stripe, user, balance, ledger } = await stand('repaired')
     const [ann, ben] = [await user(), await user()]
-    const lines = Array.from({ length: 12 }, (_, i) => ({
-      id: `li_${i}`,
-      quantity: 1,
-      price: { id: 'price_pack_mega' },
-    }))
+    const lines = Array.from({ length: 12 }, () => sessionLine('price_pack_mega'))
     const session = packSession(ann, {
       line_items: { object: 'list', data: lines.slice(0, 10), has_more: true },
       all_line_items: lines,
@@ -266,6 +264,49 @@ describe('what is granted is what was sold', () => {
       `subscription_grant 5000000 invoice:${invoice.id}`,
     ])
     expect(await balance(ann)).toBe(5_000_000)
+  })
+
+  // Kills an app that needs to know every price on an invoice.
+  test('a one-off item beside the plan’s line does not matter', async ({ stand }) => {
+    const { app, stripe, user, ledger } = await stand('repaired')
+    const ann = await user()
+    const lines = [
+      line('price_of_a_book', 1_900, false, 'invoice_item_details'),
+      line('price_vision_pro_28day', 9_900),
+    ]
+    const subscription = stripe.give(subscriptionOf(ann, '28day'))
+    const invoice = stripe.give(invoiceOf(subscription, { lines: { data: lines, has_more: false } }))
+    await deliver(app, eventOf('invoice.paid', invoice))
+    expect(await ledger(ann)).toEqual([`subscription_grant 375000 invoice:${invoice.id}`])
+  })
+
+  // Kills an app that reads a trial's plan from the subscription: an upgrade may have overtaken the trial's events.
+  test('a trial counts as what it was when it started', async ({ stand }) => {
+    const { app, stripe, user, ledger } = await stand('repaired')
+    const [ann, ben] = [await user(), await user()]
+    const [anns, bens] = [trialOf(ann, '28day'), trialOf(ben, '28day')]
+    const session = stripe.give(subscriptionSession(ann, anns))
+    for (const [owner, { id }] of [
+      [ann, anns],
+      [ben, bens],
+    ] as const) {
+      stripe.give(subscriptionOf(owner, 'annual', { ...TRIAL, id }))
+    }
+    await deliver(app, eventOf('checkout.session.completed', session))
+    await deliver(app, eventOf('customer.subscription.created', bens))
+    expect(await ledger(ann)).toEqual([`trial_grant 500000 trial:${anns.id}`])
+    expect(await ledger(ben)).toEqual([`trial_grant 500000 trial:${bens.id}`])
+  })
+
+  // Kills an app that reads the plan from the subscription: it may have changed since the invoice was paid.
+  test('a paid period counts as what it was, whatever the subscription has become', async ({ stand }) => {
+    const { app, stripe, user, ledger } = await stand('repaired')
+    const ann = await user()
+    const subscription = subscriptionOf(ann, '28day')
+    const invoice = stripe.give(invoiceOf(subscription))
+    stripe.give(subscriptionOf(ann, '28day', { id: subscription.id, price: 'price_new', status: 'canceled' }))
+    await deliver(app, eventOf('invoice.paid', invoice))
+    expect(await ledger(ann)).toEqual([`subscription_grant 375000 invoice:${invoice.id}`])
   })
 
   // Kills an app that understands the API version of its day only.
@@ -325,6 +366,39 @@ describe('what can’t be settled is refused with 5xx, and nothing is written', 
       'a plan of an unknown price',
       (user) => renewal(subscriptionOf(user, '28day', { price: 'price_new' })),
       'no tier in membership_tiers has the price price_new',
+    ],
+    [
+      'a trial of an unknown price',
+      (user) => {
+        const subscription = subscriptionOf(user, '28day', { ...TRIAL, price: 'price_new' })
+        return { type: 'customer.subscription.created', objects: [subscription] }
+      },
+      'no tier in membership_tiers has the price price_new',
+    ],
+    [
+      'a session without lines',
+      (user) => pack(packSession(user, { line_items: { data: [], has_more: false } })),
+      'Stripe lists no line items',
+    ],
+    [
+      'a trial’s session without lines',
+      (user) => {
+        const subscription = trialOf(user, '28day')
+        const session = subscriptionSession(user, subscription)
+        const empty = { ...session, line_items: { data: [], has_more: false } }
+        return { type: 'checkout.session.completed', objects: [empty, subscription] }
+      },
+      'Stripe lists nothing that was sold',
+    ],
+    [
+      'two plans on one invoice',
+      (user) => {
+        const lines = [line('price_vision_pro_28day', 9_900), line('price_vision_pro_annual', 99_900)]
+        const subscription = subscriptionOf(user, '28day')
+        const invoice = invoiceOf(subscription, { lines: { data: lines, has_more: false } })
+        return { type: 'invoice.paid', objects: [invoice, subscription] }
+      },
+      'two plans at once',
     ],
     [
       'a plan without user',
