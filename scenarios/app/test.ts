@@ -10,6 +10,8 @@ export interface Stand {
   readonly app: RunningApp
   readonly stripe: HandMadeApi
   readonly db: pg.Client
+  /** What a further app would be given to share the database and Stripe. */
+  readonly env: AppEnv
   /** A new user with an active profile, and a draft that copies its balance if asked for. */
   user(options?: { balance?: number; draft?: boolean }): Promise<string>
   balance(userId: string): Promise<number>
@@ -40,7 +42,7 @@ export const test = withDatabases.extend('stand', async ({ database, onTestFinis
     await db.connect()
     const stripe = await HandMadeApi.start()
     const dataApi = revision === 'as-found' ? await startDataApi(url) : undefined
-    const app = await startApp(revision, {
+    const env: AppEnv = {
       DATABASE_URL: await prepare(db, url),
       SUPABASE_URL: dataApi?.url ?? 'http://127.0.0.1:1',
       SUPABASE_ANON_KEY: dataApi?.anonKey ?? 'unused',
@@ -50,7 +52,8 @@ export const test = withDatabases.extend('stand', async ({ database, onTestFinis
       STRIPE_API_HOST: stripe.url,
       STRIPE_LIVEMODE: 'true',
       ...settings,
-    })
+    }
+    const app = await startApp(revision, env)
     onTestFinished(async () => {
       // The test's own connection first: it may hold locks that the app waits for.
       await db.end()
@@ -58,7 +61,7 @@ export const test = withDatabases.extend('stand', async ({ database, onTestFinis
       await dataApi?.stop()
       await stripe.close()
     })
-    return { app, stripe, db, ...looksInto(db, revision) }
+    return { app, stripe, db, env, ...looksInto(db, revision) }
   }
 })
 
