@@ -25,6 +25,7 @@ pairs as (
   select
     coalesce(l.source, c.source) as source,
     coalesce(l.id::text, c.source_id) as source_id,
+    case when l.id is null then c.id end as orphan,
     coalesce(l.user_id, c.user_id) as user_id,
     l.tokens,
     coalesce(l.created_at, c.created_at) as created_at,
@@ -34,11 +35,11 @@ pairs as (
   from legacy as l
   full join copies as c on c.source = l.source and c.source_id = l.id::text
   left join public.token_usage as w on w.id::text = l.link
-  group by 1, 2, 3, 4, 5
+  group by 1, 2, 3, 4, 5, 6
 )
 select
-  p.source as subject_type,
-  p.source_id as subject_id,
+  case when p.orphan is null then p.source else 'token_usage' end as subject_type,
+  coalesce(p.orphan::text, p.source_id) as subject_id,
   case
     when p.tokens is null then 'a ledger row was copied from a legacy row that is gone'
     when p.counterparts = 0 then 'no counterpart in the ledger'
