@@ -6,50 +6,54 @@
 -- unit: tokens
 -- population: select (select count(*) from public.token_transactions) + (select count(*) from public.token_drips) + (select count(*) from public.token_usage)
 with legacy as (
-  select 'token_transactions' as source, t.id, t.user_id, abs(t.tokens_used::bigint) as tokens,
-    t.metadata ->> 'token_usage_id' as link, t.created_at
+  select 'token_transactions' as source, t.id::text as source_id, t.user_id, abs(t.tokens_used::bigint) as tokens,
+    -- The direction of a manual adjustment is not in its row.
+    case when t.action_type::text <> 'manual_adjustment' then t.action_type::text in (
+      'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
+      'token_pack_purchase', 'admin_grant') end as adds,
+    t.metadata ->> 'token_usage_id' as token_usage_id, t.created_at
   from public.token_transactions as t
   where t.tokens_used <> 0
   union all
-  select 'token_drips', d.id, d.user_id, d.drip_amount, d.metadata ->> 'token_usage_id', d.drip_date
+  select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.drip_date
   from public.token_drips as d
   where d.drip_amount <> 0
 ),
-copies as (
-  select u.id, u.user_id, u.tokens_used, u.created_at,
-    u.metadata ->> 'legacy_table' as source, u.metadata ->> 'legacy_id' as source_id
+-- A copied row names its source; what the functions write to both tables is named by the legacy row.
+links as (
+  select u.metadata ->> 'legacy_table' as source, u.metadata ->> 'legacy_id' as source_id, u.id
   from public.token_usage as u
   where u.metadata ->> 'legacy_table' is not null
-),
-pairs as (
-  select
-    coalesce(l.source, c.source) as source,
-    coalesce(l.id::text, c.source_id) as source_id,
-    case when l.id is null then c.id end as orphan,
-    coalesce(l.user_id, c.user_id) as user_id,
-    l.tokens,
-    coalesce(l.created_at, c.created_at) as created_at,
-    count(coalesce(c.id, w.id)) as counterparts,
-    bool_or(coalesce(c.user_id, w.user_id) <> l.user_id) as other_user,
-    sum(coalesce(c.tokens_used, w.tokens_used)) as found
+  union
+  select l.source, l.source_id, u.id
   from legacy as l
-  full join copies as c on c.source = l.source and c.source_id = l.id::text
-  left join public.token_usage as w on w.id::text = l.link
-  group by 1, 2, 3, 4, 5, 6
+  join public.token_usage as u on u.id::text = l.token_usage_id
+),
+counted as (
+  select l.source, l.source_id, count(*) as counterparts, (array_agg(l.id order by l.id))[1] as id
+  from links as l
+  group by l.source, l.source_id
 )
 select
-  case when p.orphan is null then p.source else 'token_usage' end as subject_type,
-  coalesce(p.orphan::text, p.source_id) as subject_id,
+  case when l.source_id is null then 'token_usage' else l.source end as subject_type,
+  coalesce(l.source_id, c.id::text) as subject_id,
   case
-    when p.tokens is null then 'a ledger row was copied from a legacy row that is gone'
-    when p.counterparts = 0 then 'no counterpart in the ledger'
-    when p.counterparts > 1 then 'more than one counterpart in the ledger'
-    when p.other_user then 'its counterpart belongs to another user'
-    else 'its counterpart has another size'
+    when l.source_id is null then 'a ledger row was copied from a legacy row that is gone'
+    when c.id is null then 'no counterpart in the ledger'
+    when c.counterparts > 1 then 'more than one counterpart in the ledger'
+    when u.user_id <> l.user_id then 'its counterpart belongs to another user'
+    when u.tokens_used <> l.tokens then 'its counterpart has another size'
+    else 'its counterpart has another direction'
   end as detail,
-  coalesce(p.tokens, 0)::numeric as expected,
-  coalesce(p.found, 0)::numeric as actual,
-  p.created_at as occurred_at,
-  p.user_id
-from pairs as p
-where p.tokens is null or p.counterparts <> 1 or p.other_user or p.found is distinct from p.tokens
+  coalesce(l.tokens, 0)::numeric as expected,
+  (coalesce(u.tokens_used, 0) * coalesce(c.counterparts, 0))::numeric as actual,
+  coalesce(l.created_at, u.created_at) as occurred_at,
+  coalesce(l.user_id, u.user_id) as user_id
+from legacy as l
+full join counted as c on c.source = l.source and c.source_id = l.source_id
+left join public.token_usage as u on u.id = c.id
+where l.source_id is null
+   or c.counterparts is distinct from 1
+   or u.user_id <> l.user_id
+   or u.tokens_used <> l.tokens
+   or (u.action_type in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase')) <> l.adds
