@@ -14,10 +14,13 @@ export const test = base
     return databases
   })
   .extend('database', async ({ databases, task, onTestFinished }) => {
-    const made: Database[] = []
+    // Promises, so that a test that is given up while it waits for its database keeps that too.
+    const made: Promise<Database>[] = []
     onTestFinished(async () => {
       const failed = task.result?.state === 'fail'
-      for (const database of made) {
+      for (const making of await Promise.allSettled(made)) {
+        if (making.status === 'rejected') continue
+        const database = making.value
         if (!failed) await database.drop()
         else {
           await database.keep(task.fullTestName)
@@ -25,10 +28,10 @@ export const test = base
         }
       }
     })
-    return async (source: Source): Promise<Database> => {
-      const database = await databases.createAny(source)
-      made.push(database)
-      return database
+    return (source: Source): Promise<Database> => {
+      const making = databases.createAny(source)
+      made.push(making)
+      return making
     }
   })
 
