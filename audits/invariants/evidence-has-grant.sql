@@ -6,7 +6,7 @@
 -- fix: Send Stripe's event again (within 30 days), or npm run migrate -- differences --evidence FILE for what unify left.
 -- unit: tokens
 -- settle: 1h
--- population: select jsonb_array_length(current_setting('audit.evidence')::jsonb -> 'entitlements')
+-- population: select count(*) from jsonb_array_elements(current_setting('audit.evidence')::jsonb -> 'entitlements')
 with evidence as materialized (
   select current_setting('audit.evidence')::jsonb as doc
 ),

@@ -5,7 +5,7 @@
 -- why: The customer got more or less than the session, the invoice or the request says.
 -- fix: npm run migrate -- differences --evidence FILE lists the row that makes up for it.
 -- unit: tokens
--- population: select jsonb_array_length(current_setting('audit.evidence')::jsonb -> 'entitlements')
+-- population: select count(*) from jsonb_array_elements(current_setting('audit.evidence')::jsonb -> 'entitlements')
 with evidence as materialized (
   select current_setting('audit.evidence')::jsonb as doc
 ),

@@ -5,7 +5,7 @@
 -- why: One user's purchase was credited to another.
 -- fix: Move the tokens by two admin requests that name each other; look for how the app found the user.
 -- unit: tokens
--- population: select jsonb_array_length(current_setting('audit.evidence')::jsonb -> 'entitlements')
+-- population: select count(*) from jsonb_array_elements(current_setting('audit.evidence')::jsonb -> 'entitlements')
 with evidence as materialized (
   select current_setting('audit.evidence')::jsonb as doc
 ),

@@ -5,7 +5,7 @@
 -- why: A refund takes no tokens back today; this is what that policy costs.
 -- fix: Decide with the customer; an admin deduction that names the payment intent settles it.
 -- unit: tokens
--- population: select jsonb_array_length(current_setting('audit.evidence')::jsonb -> 'entitlements')
+-- population: select count(*) from jsonb_array_elements(current_setting('audit.evidence')::jsonb -> 'entitlements')
 with evidence as materialized (
   select current_setting('audit.evidence')::jsonb as doc
 ),

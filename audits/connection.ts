@@ -1,0 +1,97 @@
+import { Socket } from 'node:net'
+import { Client, type QueryConfig } from 'pg'
+import { DeadlineError } from './failure.ts'
+
+/** What a statement returned: every value as Postgres wrote it, columns with the oid of their type. */
+export interface Rows {
+  readonly fields: readonly { readonly name: string; readonly type: number }[]
+  readonly rows: readonly (readonly (string | null)[])[]
+}
+
+/** One connection of the audit: one statement a message, a deadline for each, and no error without a listener. */
+export class Connection {
+  readonly #client: Client
+  readonly #socket: Socket
+  readonly #deadlineMs: number
+  #lost: Error | undefined
+
+  private constructor(client: Client, socket: Socket, deadlineMs: number) {
+    this.#client = client
+    this.#socket = socket
+    this.#deadlineMs = deadlineMs
+    // Without a listener a connection that ends while idle ends the process, and nobody is told anything.
+    client.on('error', (error) => {
+      this.#lost ??= error
+    })
+  }
+
+  /**
+   * @param connectMs how long the server has until it is ready for a query
+   * @param deadlineMs how long a statement may take before the socket is destroyed: more than the server's own limit
+   */
+  static async open(url: string, connectMs: number, deadlineMs: number): Promise<Connection> {
+    const socket = new Socket()
+    const client = new Client({
+      connectionString: url,
+      connectionTimeoutMillis: connectMs,
+      fallback_application_name: 'token-audit',
+      stream: () => socket,
+      // Nothing is parsed by the driver: a bigint is no number, and a Date has no microseconds.
+      types: { getTypeParser: () => (value: string) => value },
+    })
+    const connection = new Connection(client, socket, deadlineMs)
+    try {
+      await client.connect()
+    } catch (error) {
+      connection.cut()
+      throw error
+    }
+    return connection
+  }
+
+  /** Runs exactly one statement: the extended protocol refuses a second one. */
+  async query(text: string, values: readonly (string | null)[] = []): Promise<Rows> {
+    if (this.#lost !== undefined) {
+      throw this.#lost
+    }
+    const query: QueryConfig & { queryMode: 'extended'; rowMode: 'array' } = {
+      text,
+      values: [...values],
+      queryMode: 'extended',
+      rowMode: 'array',
+    }
+    let timer: NodeJS.Timeout | undefined
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const error = new DeadlineError(this.#deadlineMs)
+        this.#lost = error
+        this.cut()
+        reject(error)
+      }, this.#deadlineMs)
+    })
+    try {
+      const { fields, rows } = await Promise.race([
+        this.#client.query<(string | null)[]>(query as QueryConfig & { rowMode: 'array' }),
+        deadline,
+      ])
+      return { fields: fields.map(({ name, dataTypeID }) => ({ name, type: dataTypeID })), rows }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Takes leave of the server, and cuts the connection if that is not heard. */
+  async close(): Promise<void> {
+    if (this.#lost !== undefined) {
+      this.cut()
+      return
+    }
+    const timer = setTimeout(() => this.cut(), 1_000)
+    await this.#client.end().catch(() => {})
+    clearTimeout(timer)
+  }
+
+  cut(): void {
+    this.#socket.destroy()
+  }
+}

@@ -1,0 +1,15 @@
+/**
+ * Bad usage or configuration: nothing was run. Exit 3.
+ *
+ * `problems` holds one line each: what, where, what to do.
+ */
+export class UsageError extends Error {
+  readonly problems: readonly string[]
+
+  constructor(problems: string | readonly string[]) {
+    const lines = typeof problems === 'string' ? [problems] : problems
+    super(lines.join('\n'))
+    this.name = 'UsageError'
+    this.problems = lines
+  }
+}
