@@ -1,5 +1,5 @@
 import { Client } from 'pg'
-import { entitlements, type Evidence, parseEvidence } from '../../audits/evidence.ts'
+import { type Evidence, entitlements, parseEvidence } from '../../audits/evidence.ts'
 import { adjust } from '../../fixtures/migrations/adjust.ts'
 import { differences } from '../../fixtures/migrations/differences.ts'
 import { toCsv } from '../../fixtures/migrations/reviewed.ts'
