@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { UsageError } from './errors.ts'
+import { shown, UsageError } from './errors.ts'
 import { type FileProblem, type Header, readHeader } from './header.ts'
 import { type QueryReading, readQuery, readStatements } from './sql.ts'
 import { isStage, STAGES, type Stage } from './stage.ts'
@@ -12,6 +12,7 @@ export type Severity = (typeof SEVERITIES)[number]
 export interface Invariant {
   /** The file's name without .sql. */
   readonly id: string
+  /** Its path, as `shown` in messages. */
   readonly file: string
   readonly title: string
   readonly severity: Severity
@@ -42,6 +43,7 @@ export interface Catalogue {
 /** One fault: a file that breaks a healthy database. */
 export interface Break {
   readonly id: string
+  /** Its path, as `shown` in messages. */
   readonly file: string
   readonly title: string
   /** Stages of the healthy databases that it is applied to. */
@@ -216,11 +218,12 @@ async function readDirectories(
   for (const directory of directories) {
     const entries = await readdir(directory, { withFileTypes: true }).catch((error: unknown) => {
       throw new UsageError(
-        `${directory}: can't be read: ${error instanceof Error ? error.message : String(error)}`,
+        `${shown(directory)}: can't be read: ${error instanceof Error ? error.message : String(error)}`,
       )
     })
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
-      const file = join(directory, entry.name)
+      const path = join(directory, entry.name)
+      const file = shown(path)
       const id = basename(entry.name, '.sql')
       // What is passed over in silence is a rule that nobody misses. Hidden files are the editors'.
       if (entry.name.startsWith('.')) {
@@ -235,7 +238,7 @@ async function readDirectories(
         if (twin !== undefined) {
           problems.push(`${file}: the id "${id}" is taken by ${twin.file}; rename one of them`)
         }
-        files.push({ file, id, text: await readFile(file, 'utf8') })
+        files.push({ file, id, text: await readFile(path, 'utf8') })
       }
     }
   }

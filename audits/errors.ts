@@ -1,3 +1,5 @@
+import { relative } from 'node:path'
+
 /**
  * Bad usage or configuration: nothing was run. Exit 3.
  *
@@ -12,4 +14,10 @@ export class UsageError extends Error {
     this.name = 'UsageError'
     this.problems = lines
   }
+}
+
+/** A path as messages name it: from the working directory where it lies below that. */
+export function shown(path: string): string {
+  const short = relative(process.cwd(), path)
+  return short === '' || short.startsWith('..') ? path : short
 }

@@ -1,4 +1,3 @@
-import { DEDUCTIONS, GRANTS, textArray } from './action-types.ts'
 import { type Invariant, RULE_COLUMNS } from './catalogue.ts'
 import { Connection } from './connection.ts'
 import { failureOf, positionOf, RETRIES, SessionError, sqlstateOf } from './failure.ts'
@@ -117,8 +116,6 @@ export class Session {
       'audit.as_of': given.asOf,
       'audit.horizon': earlier(given.asOf, given.settleMs),
       'audit.evidence': invariant.needsEvidence ? given.evidence : '',
-      'audit.grants': textArray(GRANTS),
-      'audit.deductions': textArray(DEDUCTIONS),
     }
     return this.#attempt(invariant.id, settings, invariant.functions, async (connection) => {
       const population = await populationOf(connection, invariant)

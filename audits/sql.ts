@@ -13,13 +13,7 @@ export interface QueryReading {
 }
 
 /** The settings that the runner gives to every rule. */
-export const RULE_SETTINGS = [
-  'audit.as_of',
-  'audit.horizon',
-  'audit.evidence',
-  'audit.grants',
-  'audit.deductions',
-] as const
+export const RULE_SETTINGS = ['audit.as_of', 'audit.horizon', 'audit.evidence'] as const
 
 /**
  * Clocks, chance, and what reaches outside the query. The session refuses every volatile function by asking the

@@ -1,6 +1,5 @@
 import { join } from 'node:path'
 import { Client } from 'pg'
-import { DEDUCTIONS, GRANTS, textArray } from '../../audits/action-types.ts'
 import { type Invariant, readCatalogue } from '../../audits/catalogue.ts'
 import type { Evidence } from '../../fixtures/migrations/matching.ts'
 
@@ -19,8 +18,6 @@ export async function violations(url: string, evidence?: Evidence): Promise<stri
     const settings = {
       'audit.as_of': (await client.query('select clock_timestamp()::text as now')).rows[0].now,
       'audit.evidence': evidence ? JSON.stringify(evidence) : '',
-      'audit.grants': textArray(GRANTS),
-      'audit.deductions': textArray(DEDUCTIONS),
     }
     for (const [name, value] of Object.entries({ ...settings, 'audit.horizon': settings['audit.as_of'] })) {
       await client.query('select set_config($1, $2, true)', [name, value])
