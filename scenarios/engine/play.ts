@@ -117,6 +117,11 @@ export class Play {
     return evidenceOf(this.#casts)
   }
 
+  /** The whole ledger and all profiles, as they are now. */
+  ledger(): Promise<Snapshot> {
+    return readLedger(this.#client)
+  }
+
   /** Leaves the database as it is. */
   async close(): Promise<void> {
     await this.#standIn.close()

@@ -1,0 +1,4 @@
+import { admins } from './stories/admin.ts'
+import { tell } from './support/tell-stories.ts'
+
+tell('admin', admins)

@@ -1,0 +1,4 @@
+import { mixtures } from './stories/mixture.ts'
+import { tell } from './support/tell-stories.ts'
+
+tell('mixture', mixtures)

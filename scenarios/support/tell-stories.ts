@@ -1,0 +1,44 @@
+import { describe } from 'vitest'
+import { judge, renderOutcome, renderPerformance } from '../engine/outcome.ts'
+import { type Plan, Play } from '../engine/play.ts'
+import type { Story } from '../engine/story.ts'
+import { test } from './test.ts'
+
+const APPS = [
+  { app: 'repaired', revision: 'unified', is: 'as told' },
+  { app: 'as-found', revision: 'as-found', is: 'red where declared' },
+] as const
+const PLANS = ['in-order', 'twice'] as const satisfies Plan[]
+
+/** A story that is not as told: its timeline, what is wrong, and the line that plays it again. */
+class BrokenStory extends Error {
+  override name = 'BrokenStory'
+}
+
+/** Plays each story in order and with everything sent twice, against the repaired app and the one as found. */
+export function tell(topic: string, stories: readonly Story[]): void {
+  describe(topic, () => {
+    for (const story of stories) {
+      describe(`${story.name}: ${story.title}`, () => {
+        for (const { app: name, revision, is } of APPS) {
+          for (const plan of PLANS) {
+            test(`${name}, ${plan}: ${is}`, async ({ database }) => {
+              const { url } = await database(revision)
+              const play = await Play.open({ databaseUrl: url })
+              try {
+                const app = await play.startApp(name)
+                const performance = await play.perform(story, app, { plan }).finally(() => app.close())
+                const outcome = await judge(play, [performance])
+                if (outcome.complaints.length > 0) {
+                  throw new BrokenStory(`${renderPerformance(performance)}\n${renderOutcome(outcome)}`)
+                }
+              } finally {
+                await play.close()
+              }
+            })
+          }
+        }
+      })
+    }
+  })
+}
