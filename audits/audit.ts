@@ -2,10 +2,12 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Catalogue, type Invariant, pick, SEVERITIES, type Severity } from './catalogue.ts'
 import { type Evidence, entitlements } from './evidence.ts'
+import { psqlLine } from './psql.ts'
 import type { Report, RuleReport, TargetReport, ViolationReport } from './reports/report.ts'
 import {
   type Judgement,
   type Look,
+  momentsOf,
   type Outcome,
   Session,
   type Surroundings,
@@ -134,7 +136,10 @@ async function judgeTarget(target: Target, session: Session, given: Given): Prom
       evidence,
     })
     if ('failure' in judgement && judgement.lost) lost = judgement.failure
-    invariants.push(ruleReport(rule, judgement, Math.round(performance.now() - began)))
+    invariants.push({
+      ...ruleReport(rule, judgement, Math.round(performance.now() - began)),
+      psql: psqlOf(rule, judgement, report.url, seen.asOf, settle ? rule.settleMs : 0),
+    })
   }
   return {
     planned: planned.length,
@@ -182,13 +187,25 @@ function ruleReport(rule: Invariant, outcome: Outcome<Judgement>, ms: number): R
   }
 }
 
+function psqlOf(
+  rule: Invariant,
+  outcome: Outcome<Judgement>,
+  url: string,
+  asOf: string,
+  settleMs: number,
+): string | null {
+  const [first] = 'value' in outcome ? outcome.value.sample : []
+  return first === undefined ? null : psqlLine(rule, url, momentsOf(asOf, settleMs), first)
+}
+
 function notRun(rule: Invariant, problem: string): RuleReport {
   return { ...headOf(rule), status: 'not_run', attempts: 0, ms: 0, problem }
 }
 
-function headOf({ id, title, severity, why, fix, unit }: Invariant) {
+function headOf({ id, file, title, severity, why, fix, unit }: Invariant) {
   return {
     id,
+    file,
     title,
     severity,
     why,
@@ -198,6 +215,7 @@ function headOf({ id, title, severity, why, fix, unit }: Invariant) {
     violations: null,
     users: null,
     impact: null,
+    psql: null,
     sample: [],
   }
 }

@@ -113,8 +113,7 @@ export class Session {
     given: { asOf: string; settleMs: number; evidence: string },
   ): Promise<Outcome<Judgement>> {
     const settings = {
-      'audit.as_of': given.asOf,
-      'audit.horizon': earlier(given.asOf, given.settleMs),
+      ...momentsOf(given.asOf, given.settleMs),
       'audit.evidence': invariant.needsEvidence ? given.evidence : '',
     }
     return this.#attempt(invariant.id, settings, invariant.functions, async (connection) => {
@@ -322,14 +321,19 @@ function placeOf(invariant: Invariant, position: number): string {
   return `${invariant.file}:${invariant.line + invariant.sql.slice(0, position).split('\n').length - 1}`
 }
 
-/** Moves an ISO time with microseconds back by whole seconds. */
-function earlier(time: string, ms: number): string {
-  return `${new Date(Date.parse(`${time.slice(0, 19)}Z`) - ms).toISOString().slice(0, 19)}${time.slice(19)}`
+/**
+ * The times that a rule knows: what the target shows, and before when everything has settled.
+ *
+ * @param settleMs whole seconds
+ */
+export function momentsOf(asOf: string, settleMs: number): RuleSettings {
+  const settled = new Date(Date.parse(`${asOf.slice(0, 19)}Z`) - settleMs).toISOString()
+  return { 'audit.as_of': asOf, 'audit.horizon': `${settled.slice(0, 19)}${asOf.slice(19)}` }
 }
 
-/** `2026-11-01 10:00:00.5+00`, as Postgres writes it in UTC, as ISO 8601. */
+/** `2026-11-01 10:00:00.5+00`, as Postgres writes it in UTC, as ISO 8601; null for infinity, and before Christ. */
 function isoTime(text: string | null): string | null {
-  return text === null ? null : text.replace(' ', 'T').replace(/\+00$/, 'Z')
+  return text !== null && /^\d{4}-.*\+00$/.test(text) ? text.replace(' ', 'T').replace(/\+00$/, 'Z') : null
 }
 
 function count(text: string | null): number {

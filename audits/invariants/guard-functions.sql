@@ -29,6 +29,10 @@ judged as (
           and not (f.for_service and exists (
             select from pg_catalog.pg_roles as r where r.oid = x.grantee and r.rolname = 'service_role'))
       ) then 'EXECUTE is open to others than service_role'
+      when f.for_service and not exists (
+        select from pg_catalog.pg_roles as r
+        where r.rolname = 'service_role' and has_function_privilege(r.oid, f.oid, 'EXECUTE')
+      ) then 'service_role may not execute it'
     end as fault
   from found as f
 )

@@ -5,19 +5,31 @@
 -- fix: Drop the policy, and revoke insert, update, delete, truncate on public.token_usage from the role.
 -- unit: guards
 -- population: select count(*) from pg_catalog.pg_class where oid = 'public.token_usage'::regclass
+with usage as (
+  select c.oid, c.relacl from pg_catalog.pg_class as c where c.oid = 'public.token_usage'::regclass
+),
+-- A privilege on single columns counts too; what PUBLIC may do, each role may do.
+open_to as (
+  select x.privilege_type as privilege, 'PUBLIC' as who
+  from usage as u, aclexplode(u.relacl) as x
+  where x.grantee = 0
+  union
+  select p.privilege, r.rolname::text
+  from usage as u
+  cross join (values ('INSERT'), ('UPDATE'), ('DELETE'), ('TRUNCATE')) as p (privilege)
+  join pg_catalog.pg_roles as r on r.rolname in ('anon', 'authenticated')
+  where case when p.privilege in ('INSERT', 'UPDATE')
+    then has_any_column_privilege(r.oid, u.oid, p.privilege) else has_table_privilege(r.oid, u.oid, p.privilege) end
+)
 select
   'privilege' as subject_type,
-  format('%s on token_usage for %s', x.privilege_type, coalesce(r.rolname, 'PUBLIC')) as subject_id,
-  'a table privilege that lets users write the ledger' as detail,
+  format('%s on token_usage for %s', o.privilege, o.who) as subject_id,
+  'a privilege that lets users write the ledger' as detail,
   0::numeric as expected,
   1::numeric as actual,
   null::timestamptz as occurred_at
-from pg_catalog.pg_class as c
-cross join lateral aclexplode(c.relacl) as x
-left join pg_catalog.pg_roles as r on r.oid = x.grantee
-where c.oid = 'public.token_usage'::regclass
-  and x.privilege_type in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
-  and coalesce(r.rolname, 'PUBLIC') in ('PUBLIC', 'anon', 'authenticated')
+from open_to as o
+where o.privilege in ('INSERT', 'UPDATE', 'DELETE', 'TRUNCATE')
 union all
 select
   'policy',

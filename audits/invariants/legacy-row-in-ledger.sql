@@ -11,11 +11,11 @@ with legacy as (
     case when t.action_type::text <> 'manual_adjustment' then t.action_type::text in (
       'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
       'token_pack_purchase', 'admin_grant') end as adds,
-    t.metadata ->> 'token_usage_id' as token_usage_id, t.created_at
+    t.metadata ->> 'token_usage_id' as token_usage_id, t.tokens_remaining as balance_after, t.created_at
   from public.token_transactions as t
   where t.tokens_used <> 0
   union all
-  select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.drip_date
+  select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.balance_after, d.drip_date
   from public.token_drips as d
   where d.drip_amount <> 0
 ),
@@ -43,6 +43,7 @@ select
     when c.counterparts > 1 then 'more than one counterpart in the ledger'
     when u.user_id <> l.user_id then 'its counterpart belongs to another user'
     when u.tokens_used <> l.tokens then 'its counterpart has another size'
+    when u.balance_after <> l.balance_after then 'its counterpart left another balance'
     else 'its counterpart has another direction'
   end as detail,
   coalesce(l.tokens, 0)::numeric as expected,
@@ -56,4 +57,5 @@ where l.source_id is null
    or c.counterparts is distinct from 1
    or u.user_id <> l.user_id
    or u.tokens_used <> l.tokens
+   or u.balance_after <> l.balance_after
    or (u.action_type in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase')) <> l.adds

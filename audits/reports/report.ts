@@ -27,6 +27,7 @@ const violation = z.strictObject({
 
 const rule = z.strictObject({
   id: z.string(),
+  file: z.string(),
   title: z.string(),
   severity,
   why: z.string(),
@@ -40,6 +41,7 @@ const rule = z.strictObject({
   attempts: count,
   ms: count,
   problem: z.string().nullable().describe('why it could not be judged'),
+  psql: z.string().nullable().describe('the shell line that shows the first violation of the sample'),
   sample: z.array(violation).describe('the violations of greatest impact, at most 200'),
 })
 
