@@ -10,7 +10,7 @@ const breaks = await readBreaks(join(audits, 'breaks'), catalogue)
 
 describe('a healthy database', () => {
   // A rule that flags a healthy ledger, or that has nothing to look at and is green for that.
-  test.for(['as-found', 'unify'] as const)(
+  test.for(['as-found', 'view', 'unify'] as const)(
     'of stage %s is green in every rule, and each had something to look at',
     async (stage, { databases, expect }) => {
       const template = (await healthyDatabases(databases))[stage]

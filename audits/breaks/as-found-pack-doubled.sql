@@ -1,5 +1,5 @@
 -- title: A redelivered pack is granted again
--- stages: as-found
+-- stages: as-found, view
 -- needs: evidence
 -- turns-red: one-grant-per-fact, grant-has-evidence
 -- subject: select u.metadata ->> 'stripe_session_id' from public.token_usage as u where u.user_id = (select u.user_id from public.token_usage as u where u.action_type = 'admin_grant' and u.metadata ? 'stripe_session_id' order by u.user_id limit 1) union all select u.metadata ->> 'stripe_payment_intent' from public.token_usage as u where u.user_id = (select u.user_id from public.token_usage as u where u.action_type = 'admin_grant' and u.metadata ? 'stripe_session_id' order by u.user_id limit 1) union all select 'a0000000-0000-4000-8000-000000000006'

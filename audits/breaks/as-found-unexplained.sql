@@ -1,5 +1,5 @@
 -- title: A grant that says neither who paid nor which admin gave it
--- stages: as-found
+-- stages: as-found, view
 -- turns-red: grant-names-evidence-as-found
 -- subject: select u.id::text from public.token_usage as u where u.action_type = 'admin_grant' and u.metadata ? 'admin_action'
 update public.token_usage set metadata = '{}'

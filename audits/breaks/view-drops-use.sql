@@ -1,5 +1,5 @@
 -- title: The view is made again by hand and forgets failed calls
--- stages: unify
+-- stages: view, unify
 -- turns-red: ledger-view-whole
 -- subject: select u.id::text from public.token_usage as u where not u.success
 do $$

@@ -24,6 +24,7 @@ const tracked = story({
     step(ann.buys('mega'), ann.getsPack(5_000_000n), ann.has(5_000_000n)),
     step(bob.isAdjusted(50_000n, 'welcome'), bob.isGiven(50_000n), bob.has(50_000n)),
     step(ann.uses(1_000n), ann.spends(1_000n), ann.has(4_999_000n)),
+    step(ann.failsToUse(5_000n), ann.spends(5_000n, { moves: 0n })),
     step(bob.isAdjusted(-20_000n, 'correction'), bob.isTaken(20_000n), bob.has(30_000n)),
   ],
   asFound: { red: [], redTwice: [] },
@@ -54,6 +55,13 @@ export async function fillAsFound(databaseUrl: string): Promise<EvidenceText> {
     await app.close()
     await play.close()
   }
+}
+
+/** The same, with the view installed. */
+export async function fillView(databaseUrl: string): Promise<EvidenceText> {
+  const evidence = await fillAsFound(databaseUrl)
+  await migrate(parseTarget(databaseUrl), 'view')
+  return evidence
 }
 
 /**

@@ -5,7 +5,7 @@ import { type Evidence, entitlements, parseEvidence } from '../../audits/evidenc
 import type { Report } from '../../audits/reports/report.ts'
 import type { Stage } from '../../audits/stage.ts'
 import type { Databases, Template } from '../../fixtures/postgres/databases.ts'
-import { type EvidenceText, fillAsFound, fillUnified } from './healthy.ts'
+import { type EvidenceText, fillAsFound, fillUnified, fillView } from './healthy.ts'
 
 /** Healthy databases, one a stage, to be cloned and broken; the notes are the text of their evidence. */
 export type HealthyDatabases = Readonly<Partial<Record<Stage, Template<EvidenceText>>>>
@@ -22,6 +22,7 @@ export interface Kill {
 export async function healthyDatabases(databases: Databases): Promise<HealthyDatabases> {
   return {
     'as-found': await databases.makeTemplate('healthy-as-found', fillAsFound, 'as-found'),
+    view: await databases.makeTemplate('healthy-view', fillView, 'as-found'),
     unify: await databases.makeTemplate('healthy-unified', fillUnified, 'as-found'),
   }
 }
