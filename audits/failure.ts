@@ -53,13 +53,15 @@ const HINTS: readonly [RegExp, string][] = [
   [/^53300$/, 'the server, or the role, has no connection left'],
 ]
 
+const UNREACHED = 'check host and port in the URL, and whether this machine may reach them'
+
 /** Reads what a driver threw. Rules never see a retry decided on a text: only on SQLSTATE and on Node's error codes. */
 export function failureOf(error: unknown, url?: string): Failure {
   const sqlstate = sqlstateOf(error)
   const message = firstLine(messageOf(error))
   const told = sqlstate === null ? message : withoutValues(message, sqlstate)
   const clean = url === undefined ? told : withoutSecrets(told, url)
-  const hint = hintOf(sqlstate, clean)
+  const hint = NETWORK.includes(codeOf(error)) ? UNREACHED : hintOf(sqlstate, clean)
   return {
     kind: kindOf(error),
     text: `${clean}${sqlstate === null ? '' : ` (${sqlstate})`}${hint === undefined ? '' : `: ${hint}`}`,

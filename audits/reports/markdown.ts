@@ -1,0 +1,73 @@
+import { STATUSES } from '../verdict.ts'
+import type { Report, RuleReport, TargetReport } from './report.ts'
+import {
+  measureOf,
+  printable,
+  SUBJECTS,
+  statusCounts,
+  targetLine,
+  unjudged,
+  verdictLine,
+  verdictWords,
+  violated,
+  violationLine,
+} from './words.ts'
+
+const MARKS = { ok: '✅', violations: '❌', could_not_judge: '⚠️' } as const
+
+/** Markdown for a step summary of GitHub: the verdict first, what is well only counted. */
+export function renderMarkdown(report: Report): string {
+  const words = verdictWords(report)
+  return `${[
+    `## ${MARKS[report.verdict]} Token audit: ${words}`,
+    text(verdictLine(report)),
+    ...report.targets.flatMap(targetParts),
+    `<sub>run ${text(report.run_id)}</sub>`,
+  ].join('\n\n')}\n`
+}
+
+function targetParts(target: TargetReport): string[] {
+  const facts = [targetLine(target), statusCounts(target.invariants)].filter((fact) => fact !== '')
+  return [
+    `### ${text(target.name)}`,
+    text(facts.join(' · ')),
+    ...(target.problem === null ? [] : [`**Could not be judged:** ${text(target.problem)}`]),
+    ...unjudged([target]).map(
+      ({ rule }) =>
+        `**${rule.status}** · ${rule.severity} · ${code(rule.id)} ${text(rule.title)}  \n${text(`${STATUSES[rule.status].means}: ${rule.problem ?? ''}`)}`,
+    ),
+    ...violated([target]).flatMap(({ rule }) => ruleParts(rule)),
+    ...listed('Not judged, no evidence was given', target.needs_evidence),
+    ...listed(`Without meaning at stage ${target.stage}`, target.not_applicable),
+  ]
+}
+
+function ruleParts(rule: RuleReport): string[] {
+  const shown = rule.sample.slice(0, SUBJECTS).map((violation) => `- ${text(violationLine(violation))}`)
+  const more = (rule.violations ?? 0) - shown.length
+  return [
+    `**${rule.severity}** · ${code(rule.id)} ${text(rule.title)} · **${text(measureOf(rule))}**`,
+    `${text(rule.why)}  \n**Fix:** ${text(rule.fix)}`,
+    [...shown, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n'),
+    ...(rule.psql === null ? [] : [`\`\`\`\`sh\n${printable(rule.psql)}\n\`\`\`\``]),
+  ]
+}
+
+function listed(why: string, ids: readonly string[]): string[] {
+  return ids.length === 0
+    ? []
+    : [`<details><summary>${text(why)}: ${ids.length}</summary>\n\n${ids.map(code).join(', ')}\n\n</details>`]
+}
+
+/** Plain text: nothing in it is taken for markup. */
+function text(value: string): string {
+  return printable(value)
+    .replaceAll(/[\\`*_[\]|#~]/g, '\\$&')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+}
+
+function code(value: string): string {
+  return `\`${printable(value).replaceAll('`', "'")}\``
+}

@@ -1,0 +1,75 @@
+import pc from 'picocolors'
+import { STATUSES } from '../verdict.ts'
+import type { Report, RuleReport, TargetReport } from './report.ts'
+import {
+  group,
+  measureOf,
+  plural,
+  printable,
+  SUBJECTS,
+  statusCounts,
+  targetLine,
+  unjudged,
+  verdictLine,
+  verdictWords,
+  violated,
+  violationLine,
+} from './words.ts'
+
+const INDENT = '    '
+
+/** The report for a person at a terminal; the verdict is the last line. */
+export function renderTerminal(report: Report, { color }: { color: boolean }): string {
+  const paint = pc.createColors(color)
+  const lines = [`Token audit ${report.run_id}`]
+  for (const target of report.targets) {
+    lines.push('', `${paint.bold(target.name)}  ${printable(target.url)}`)
+    const known = targetLine(target)
+    if (known !== '') lines.push(`  ${known}`)
+    lines.push(...targetLines(target, paint))
+  }
+  const last = { ok: paint.green, violations: paint.red, could_not_judge: paint.magenta }[report.verdict]
+  const words = verdictWords(report)
+  lines.push('', `${last(paint.bold(paint.inverse(` ${words} `)))}${verdictLine(report).slice(words.length)}`)
+  return lines.join('\n')
+}
+
+type Paint = ReturnType<typeof pc.createColors>
+
+function targetLines(target: TargetReport, paint: Paint): string[] {
+  const lines: string[] = []
+  if (target.problem !== null) {
+    lines.push('', `  ${paint.magenta('could not be judged')}: ${printable(target.problem)}`)
+  } else {
+    lines.push(`  ${plural(target.invariants.length, 'rule')}: ${statusCounts(target.invariants)}`)
+  }
+  for (const { rule } of unjudged([target])) {
+    lines.push('', `  ${paint.magenta(rule.status)}  ${rule.severity}  ${paint.bold(rule.id)}  ${rule.title}`)
+    lines.push(`${INDENT}${STATUSES[rule.status].means}: ${printable(rule.problem ?? '')}`)
+  }
+  for (const { rule } of violated([target])) {
+    lines.push('', ...ruleLines(rule, paint))
+  }
+  const dark: [string, readonly string[]][] = [
+    ['not judged, no evidence was given', target.needs_evidence],
+    [`without meaning at stage ${target.stage}`, target.not_applicable],
+  ]
+  for (const [why, ids] of dark) {
+    if (ids.length > 0) lines.push('', paint.dim(`  ${why}: ${ids.join(', ')}`))
+  }
+  return lines
+}
+
+function ruleLines(rule: RuleReport, paint: Paint): string[] {
+  const heading = rule.severity === 'minor' ? paint.yellow : paint.red
+  const more = (rule.violations ?? 0) - Math.min(rule.sample.length, SUBJECTS)
+  return [
+    `  ${heading(rule.severity)}  ${paint.bold(rule.id)}  ${rule.title}`,
+    `${INDENT}${paint.bold(measureOf(rule))}`,
+    `${INDENT}why: ${rule.why}`,
+    `${INDENT}fix: ${rule.fix}`,
+    ...rule.sample.slice(0, SUBJECTS).map((violation) => `${INDENT}- ${printable(violationLine(violation))}`),
+    ...(more > 0 ? [`${INDENT}- and ${group(String(more))} more`] : []),
+    ...(rule.psql === null ? [] : [`${INDENT}${paint.dim(printable(rule.psql))}`]),
+  ]
+}
