@@ -2,24 +2,20 @@ import type { Client } from 'pg'
 import { parseTarget, withClient } from '../../fixtures/migrations/target.ts'
 import { REVISIONS, type Revision, readRevision } from '../../fixtures/postgres/revisions.ts'
 import { runFiles } from '../../fixtures/postgres/templates.ts'
-
-/** The database has something in it already. */
-export class NotEmptyError extends Error {
-  override name = 'NotEmptyError'
-}
+import { UsageError } from '../../fixtures/postgres/usage-error.ts'
 
 const NAMED = 5
 
 /**
- * Installs the app's schema, of a revision, in an empty database. Throws NotEmptyError naming what is in one that is
- * not empty, and MigrationError for one that can't be reached.
+ * Installs the app's schema, of a revision, in an empty database. Throws UsageError naming what is in one that is not
+ * empty, and MigrationError for one that can't be reached.
  */
 export async function installSchema(databaseUrl: string, revision: Revision): Promise<void> {
   const target = parseTarget(databaseUrl)
   const there = await withClient(target, contents)
   if (there.length > 0) {
     const named = there.slice(0, NAMED).join(', ') + (there.length > NAMED ? ', …' : '')
-    throw new NotEmptyError(
+    throw new UsageError(
       `${target.says} is not empty, ${there.length} tables and views are there (${named}): give a new one`,
     )
   }

@@ -1,3 +1,4 @@
+import { UsageError } from '../../fixtures/postgres/usage-error.ts'
 import { admins } from '../stories/admin.ts'
 import { annual } from '../stories/annual.ts'
 import { bystanders } from '../stories/bystanders.ts'
@@ -22,18 +23,13 @@ export const STORIES: readonly Story[] = [
   ...mixtures,
 ]
 
-/** Somebody asked for a story that does not exist. */
-export class UnknownStoryError extends Error {
-  override name = 'UnknownStoryError'
-}
-
-/** The stories of these names; all for none. Throws UnknownStoryError, with the names that there are. */
+/** The stories of these names; all for none. Throws UsageError, with the names that there are. */
 export function storiesNamed(names: readonly string[]): readonly Story[] {
   if (names.length === 0) return STORIES
   return names.map((name) => {
     const found = STORIES.find((story) => story.name === name)
     if (found !== undefined) return found
     const known = STORIES.map((story) => `  ${story.name.padEnd(28)} ${story.title}`)
-    throw new UnknownStoryError([`no story "${name}"; the stories are:`, ...known].join('\n'))
+    throw new UsageError([`no story "${name}"; the stories are:`, ...known].join('\n'))
   })
 }

@@ -1,0 +1,170 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import { describe, expect, inject } from 'vitest'
+import { entitlements, readEvidence } from '../audits/evidence.ts'
+import { serveHttp } from '../fixtures/http-server.ts'
+import { test } from './support/test.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+
+interface Ran {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** `npm run replay -- …args`, on the run's Postgres, without Docker. */
+function replay(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
+  const inherited = { ...process.env, TEST_POSTGRES: inject('postgresUrl'), DOCKER_HOST: 'tcp://127.0.0.1:9' }
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      ['scripts/replay.ts', ...args],
+      { cwd: ROOT, env: { ...inherited, ...env } },
+      (error, out, err) => {
+        resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err })
+      },
+    )
+  })
+}
+
+async function grantKeys(url: string): Promise<string[]> {
+  const client = new Client(url)
+  await client.connect()
+  const { rows } = await client.query('select grant_key from public.token_usage order by created_at')
+  await client.end()
+  return rows.map(({ grant_key }) => grant_key)
+}
+
+describe('a story is played', () => {
+  test('and its timeline printed: deliveries, answers, rows written, balances', async () => {
+    const { code, out } = await replay(['pack-paid', 'admin-double-click'])
+    expect(out).toContain('pack-paid: a pack that is paid at once is granted once')
+    expect(out).toMatch(
+      /checkout\.session\.completed +evt_\w+ +200 +\d+ ms\n +\+ token_usage: token_pack_purchase/,
+    )
+    expect(out).toContain('= ann: balance 0 → 5,000,000')
+    expect(out).toMatch(/2 stories, 8 requests, [\d.]+ s: all as told\n$/)
+    expect(code).toBe(0)
+  })
+
+  test('against the app as it was found, twice', async () => {
+    const { code, out } = await replay(['trial-annual', '--app', 'as-found', '--twice'])
+    expect(out).toContain('red, as declared: balance-is-ledger-sum-as-found, evidence-has-grant')
+    expect(code).toBe(0)
+  })
+
+  // What --into leaves is what the audit is pointed at, so the two files have to fit.
+  test('into a database, with the evidence for it', async ({ databases }) => {
+    const database = await databases.empty()
+    const folder = await mkdtemp(join(tmpdir(), 'replay-'))
+    const file = join(folder, 'evidence.json')
+    const { code, out } = await replay([
+      'cycle-start',
+      'pack-coupon',
+      '--into',
+      database.url,
+      '--evidence',
+      file,
+    ])
+    expect(out).toMatch(/all as told\n$/)
+    expect(code).toBe(0)
+    const owed = entitlements(await readEvidence(file)).entitlements.map(({ grant_key }) => grant_key)
+    expect(owed.toSorted()).toEqual((await grantKeys(database.url)).toSorted())
+    expect(owed).toHaveLength(2)
+    expect(await readFile(file, 'utf8')).toContain('"version": 1')
+    await rm(folder, { recursive: true })
+    await database.drop()
+  })
+})
+
+// An app that does nothing at all: the story breaks, and says how to see it again.
+test('a story that breaks ends with 1, what is not as told, and the line that plays it again', async ({
+  databases,
+}) => {
+  const idle = await serveHttp('idle app', () => new Response('ok'))
+  const database = await databases.empty()
+  const { code, out } = await replay(['pack-paid', '--app', idle.url, '--into', database.url], {
+    STRIPE_WEBHOOK_SECRET: 'whsec_idle',
+  })
+  await idle.close()
+  await database.drop()
+  expect(out).toMatch(/missing: token_pack_purchase 5,000,000 of ann/)
+  expect(out).toMatch(/red, not declared: evidence-has-grant/)
+  expect(out).toContain(`npm run replay -- pack-paid --app ${idle.url} --into `)
+  expect(out).toMatch(/not as told: pack-paid\n$/)
+  expect(code).toBe(1)
+})
+
+describe('what can’t be played is said in one line', () => {
+  const secret = { STRIPE_WEBHOOK_SECRET: 'whsec_x' }
+  const into = 'postgres://postgres@127.0.0.1:9/shop'
+
+  test.each<[string, string[], Readonly<Record<string, string>>, number, RegExp]>([
+    [
+      'a story that does not exist',
+      ['pack-payed'],
+      {},
+      3,
+      /no story "pack-payed"; the stories are:\n {2}pack-paid/,
+    ],
+    ['an unknown flag', ['--thrice'], {}, 3, /unknown option '--thrice'/],
+    [
+      'an app that is neither known nor a URL',
+      ['--app', 'mended'],
+      {},
+      3,
+      /--app mended: give as-found, repaired/,
+    ],
+    ['an app elsewhere, without its database', ['--app', 'http://127.0.0.1:9'], secret, 3, /needs --into/],
+    [
+      'an app elsewhere, without its secret',
+      ['--app', 'http://127.0.0.1:9', '--into', into],
+      { STRIPE_WEBHOOK_SECRET: '' },
+      3,
+      /needs STRIPE_WEBHOOK_SECRET/,
+    ],
+    [
+      'a URL without database',
+      ['--into', 'postgres://u:secret@127.0.0.1:9'],
+      {},
+      3,
+      /--into names no database on/,
+    ],
+    ['no URL', ['--into', 'shop'], {}, 3, /--into is no Postgres URL/],
+    ['a folder that is not there', ['--evidence', '/nowhere/x.json'], {}, 3, /its folder does not exist/],
+    ['a port that is none', ['--stripe-port', '70000'], {}, 3, /must be 0 to 65535/],
+    [
+      'a database that does not answer',
+      ['pack-paid', '--into', into],
+      {},
+      2,
+      /can't be reached \(ECONNREFUSED\)/,
+    ],
+    [
+      'an app that does not answer',
+      ['pack-paid', '--app', 'http://127.0.0.1:9', '--into', into],
+      secret,
+      2,
+      /nothing answers at http:\/\/127\.0\.0\.1:9: start the app .* at http:\/\/127\.0\.0\.1:12110/,
+    ],
+  ])('%s', async (_, args, env, code, message) => {
+    const ran = await replay(args, env)
+    expect(ran.err).toMatch(message)
+    expect(ran.err).not.toContain('secret@')
+    expect(ran.code).toBe(code)
+  })
+
+  // Nothing is lost: what is there may be somebody's.
+  test('a database with something in it', async ({ database }) => {
+    const { url } = await database('as-found')
+    const { code, err } = await replay(['pack-paid', '--into', url])
+    expect(err).toMatch(
+      /is not empty, \d+ tables and views are there \(auth\.users, public\.customer_subscriptions/,
+    )
+    expect(code).toBe(3)
+  })
+})

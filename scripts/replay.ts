@@ -1,0 +1,112 @@
+import { access, constants } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { UsageError } from '../fixtures/postgres/usage-error.ts'
+import { storiesNamed } from '../scenarios/engine/stories.ts'
+import type { Order } from './replay/order.ts'
+
+/** Where the stand-in listens for an app that runs elsewhere: it has to know before we start. */
+const STRIPE_PORT = 12_110
+
+interface Options {
+  readonly app: string
+  readonly twice?: true
+  readonly into?: string
+  readonly evidence?: string
+  readonly stripePort?: number
+}
+
+const command = new Command('replay')
+  .description(
+    'Plays stories against an app as Stripe and people would, and judges what it leaves in the database.',
+  )
+  .argument('[story...]', 'names of stories; none: all of them')
+  .option('--app <app>', 'as-found, repaired, or the URL of an app that runs elsewhere', 'repaired')
+  .option('--twice', 'send every delivery, and every admin request, twice')
+  .option('--into <url>', 'an empty database to play on, all stories in one; it is left filled')
+  .option('--evidence <file>', 'write what is owed by all that was played, as npm run audit takes it')
+  .option(
+    '--stripe-port <port>',
+    `where the stand-in for Stripe's API listens; with --app URL ${STRIPE_PORT}, else any free port`,
+    parsePort,
+  )
+  .addHelpText(
+    'after',
+    `
+With --app URL the app must run on the database of --into, with Stripe's API at the stand-in (STRIPE_API_HOST in the
+reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks. It is judged as repaired.
+Without --into each story has a database of its own, on a Postgres chosen as in the tests (TEST_POSTGRES).
+
+Exit: 0 all as told, 1 a story broke, 2 could not run, 3 wrong usage.`,
+  )
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'replay: ')) })
+
+async function main(): Promise<number> {
+  await command.parseAsync()
+  const order = await read(command.args, command.opts<Options>())
+  // Loaded when it is wanted: a wrong flag is answered at once.
+  const { carryOut } = await import('./replay/order.ts')
+  return (await carryOut(order)) ? 0 : 1
+}
+
+/** Checks everything that can be checked before anything is started. Throws UsageError. */
+async function read(names: readonly string[], options: Options): Promise<Order> {
+  const { app, twice, into, evidence, stripePort } = options
+  if (into !== undefined) checkDatabaseUrl(into)
+  if (evidence !== undefined) {
+    await access(dirname(evidence), constants.W_OK).catch(() => {
+      throw new UsageError(`--evidence ${evidence}: its folder does not exist or can't be written to`)
+    })
+  }
+  const isOurs = app === 'as-found' || app === 'repaired'
+  return {
+    stories: storiesNamed([...new Set(names)]),
+    plan: twice ? 'twice' : 'in-order',
+    app: isOurs ? app : elsewhere(app, into),
+    into,
+    evidence,
+    standInPort: stripePort ?? (isOurs ? 0 : STRIPE_PORT),
+  }
+}
+
+function elsewhere(url: string, into: string | undefined): { url: string; webhookSecret: string } {
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new UsageError(`--app ${url}: give as-found, repaired, or a URL like http://127.0.0.1:3000`)
+  }
+  if (into === undefined) {
+    throw new UsageError(`--app ${url} needs --into: the database that this app runs on`)
+  }
+  // Several while one is rolled: the app takes each of them.
+  const webhookSecret = process.env.STRIPE_WEBHOOK_SECRET?.split(',')[0]?.trim()
+  if (!webhookSecret) {
+    throw new UsageError(`--app ${url} needs STRIPE_WEBHOOK_SECRET: the secret that its webhook checks`)
+  }
+  return { url, webhookSecret }
+}
+
+function checkDatabaseUrl(text: string): void {
+  const url = URL.parse(text)
+  // Not repeated: it may hold a password.
+  if (url === null || !/^postgres(ql)?:$/.test(url.protocol)) {
+    throw new UsageError('--into is no Postgres URL: give postgres://USER:PASSWORD@HOST:PORT/DATABASE')
+  }
+  if (url.pathname.length < 2) {
+    throw new UsageError(`--into names no database on ${url.host}: end the URL with /DATABASE`)
+  }
+}
+
+function parsePort(value: string): number {
+  const port = Number(value)
+  if (!/^\d+$/.test(value) || port > 65_535) throw new InvalidArgumentError('must be 0 to 65535')
+  return port
+}
+
+function explain(error: unknown): number {
+  // Commander has said it already; --help is no error.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 3
+  console.error(`replay: ${error instanceof Error ? error.message : String(error)}`)
+  return error instanceof UsageError ? 3 : 2
+}
+
+process.exitCode = await main().catch(explain)
