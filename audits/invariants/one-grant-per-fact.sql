@@ -6,7 +6,12 @@
 -- unit: tokens
 -- population: select count(*) from public.token_usage
 with named as (
-  select u.id, u.user_id, u.tokens_used, u.created_at, f.kind, f.fact
+  select
+    u.id, u.user_id, u.tokens_used, u.created_at, f.kind, f.fact,
+    -- Rows of one session or invoice are named by that; their common payment would only say it again.
+    case when f.kind = 'payment_intent'
+      then coalesce(u.metadata ->> 'stripe_session_id', u.metadata ->> 'stripe_invoice_id', u.id::text)
+      else u.id::text end as apart
   from public.token_usage as u
   cross join lateral (
     values
@@ -35,4 +40,4 @@ select
   (array_agg(n.user_id order by n.created_at, n.id))[1] as user_id
 from named as n
 group by n.kind, n.fact
-having count(*) > 1
+having count(distinct n.apart) > 1

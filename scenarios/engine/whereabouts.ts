@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg'
 import type { Entitlement } from '../../audits/evidence.ts'
+import { count } from './story.ts'
 
 /** Where the grants of one path ended up, on a database as it was found. */
 export interface Whereabouts {
@@ -80,4 +81,24 @@ export async function whereabouts(client: ClientBase, owed: readonly Entitlement
     })
   }
   return found
+}
+
+/** The table of the audit document, measured. */
+export function renderWhereabouts(found: readonly Whereabouts[]): string {
+  const said = ({ grants, tokens }: Sum) => (grants === 0 ? '–' : `${grants} of ${count(tokens)}`)
+  const table = [
+    ['', 'owed', 'in token_usage', 'in token_transactions', 'in token_drips'],
+    ...found.map(({ path, owed, inUsage, inTransactions, inDrips }) => [
+      path,
+      ...[owed, inUsage, inTransactions, inDrips].map(said),
+    ]),
+  ]
+  return table
+    .map((row) =>
+      row
+        .map((cell) => cell.padEnd(24))
+        .join('')
+        .trimEnd(),
+    )
+    .join('\n')
 }

@@ -1,0 +1,88 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { Command } from 'commander'
+import { audit } from '../audits/audit.ts'
+import { readCatalogue } from '../audits/catalogue.ts'
+import { parseEvidence } from '../audits/evidence.ts'
+import type { AppRevision } from '../fixtures/app/app.ts'
+import { isolationCost } from '../fixtures/postgres/bench.ts'
+import { Databases } from '../fixtures/postgres/databases.ts'
+import { startPostgres } from '../fixtures/postgres/server.ts'
+import { deliveriesPerSecond } from '../scenarios/engine/delivery-rate.ts'
+import { fillUnified } from '../scenarios/engine/healthy.ts'
+
+await new Command('bench')
+  .description(
+    'Measures what users wait for, on a Postgres chosen as in the tests (TEST_POSTGRES). Figures, no verdict.',
+  )
+  .parseAsync()
+
+const server = await startPostgres()
+console.log(server.says)
+const databases = new Databases(server.url)
+try {
+  const { first, create, drop, together, tests } = await isolationCost(server.url)
+  print(
+    'a database for one test',
+    `${ms(together.p50)} (p95 ${ms(together.p95)}); create ${ms(create.p50)}, drop ${ms(drop.p50)}; ${tests} tests`,
+  )
+  print('the first one, template and all', ms(first))
+
+  for (const [app, revision] of [
+    ['repaired', 'unified'],
+    ['as-found', 'as-found'],
+  ] as const satisfies readonly [AppRevision, string][]) {
+    for (const atOnce of [1, 8]) {
+      const database = await databases.create(revision)
+      const rate = await deliveriesPerSecond(database.url, app, { deliveries: 300, atOnce })
+      await database.drop()
+      print(
+        `deliveries of a paid pack, ${app}`,
+        `${rate.toFixed(0)} a second, HTTP to commit, ${atOnce} at once`,
+      )
+    }
+  }
+
+  const database = await databases.create('as-found')
+  const evidence = parseEvidence(await fillUnified(database.url), 'the evidence of the healthy database')
+  const catalogue = await readCatalogue(join(import.meta.dirname, '../audits/invariants'))
+  const began = performance.now()
+  const report = await audit({ targets: [{ name: 'bench', url: database.url }], catalogue, evidence })
+  print(
+    'the whole catalogue on a small database',
+    `${ms(performance.now() - began)}, ${catalogue.invariants.length} rules, verdict: ${report.verdict}`,
+  )
+  await database.drop()
+} finally {
+  await databases.close()
+  await server.stop()
+}
+
+const { firstLine, all, exit } = await demo()
+print('npm start, first line', ms(firstLine))
+print('npm start, all of it', `${ms(all)}, exit ${exit}`)
+
+function print(what: string, figure: string): void {
+  console.log(`${what.padEnd(44)} ${figure}`)
+}
+
+function ms(milliseconds: number): string {
+  return milliseconds < 1_000 ? `${milliseconds.toFixed(1)} ms` : `${(milliseconds / 1_000).toFixed(1)} s`
+}
+
+/** The demo as a user starts it, on the embedded Postgres. */
+function demo(): Promise<{ firstLine: number; all: number; exit: number | null }> {
+  return new Promise((resolve, reject) => {
+    const began = performance.now()
+    let firstLine = Number.NaN
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'start.ts')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    child.stdout.once('data', () => {
+      firstLine = performance.now() - began
+    })
+    child.stdout.resume()
+    child.on('error', reject)
+    child.on('close', (exit) => resolve({ firstLine, all: performance.now() - began, exit }))
+  })
+}
