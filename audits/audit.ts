@@ -7,12 +7,12 @@ import type { Report, RuleReport, TargetReport, ViolationReport } from './report
 import {
   type Judgement,
   type Look,
-  momentsOf,
   type Outcome,
   Session,
   type Surroundings,
   type Violation,
 } from './session.ts'
+import type { Stage } from './stage.ts'
 import { type Target, withoutPassword } from './targets.ts'
 import { LIMITS } from './transaction.ts'
 import { type Status, verdictOf } from './verdict.ts'
@@ -90,7 +90,7 @@ interface Judged {
 }
 
 async function auditTarget(target: Target, given: Given): Promise<Judged> {
-  const session = new Session(target, given.runId, given.surroundings)
+  const session = new Session(target, given.runId.slice(-8), given.surroundings)
   try {
     return await judgeTarget(target, session, given)
   } finally {
@@ -138,7 +138,7 @@ async function judgeTarget(target: Target, session: Session, given: Given): Prom
     if ('failure' in judgement && judgement.lost) lost = judgement.failure
     invariants.push({
       ...ruleReport(rule, judgement, Math.round(performance.now() - began)),
-      psql: psqlOf(rule, judgement, report.url, seen.asOf, settle ? rule.settleMs : 0),
+      psql: psqlOf(judgement, report.url, stage),
     })
   }
   return {
@@ -187,15 +187,9 @@ function ruleReport(rule: Invariant, outcome: Outcome<Judgement>, ms: number): R
   }
 }
 
-function psqlOf(
-  rule: Invariant,
-  outcome: Outcome<Judgement>,
-  url: string,
-  asOf: string,
-  settleMs: number,
-): string | null {
+function psqlOf(outcome: Outcome<Judgement>, url: string, stage: Stage): string | null {
   const [first] = 'value' in outcome ? outcome.value.sample : []
-  return first === undefined ? null : psqlLine(rule, url, momentsOf(asOf, settleMs), first)
+  return first === undefined ? null : psqlLine(url, stage, first)
 }
 
 function notRun(rule: Invariant, problem: string): RuleReport {

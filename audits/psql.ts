@@ -1,50 +1,97 @@
-import type { Invariant } from './catalogue.ts'
+import type { Stage } from './stage.ts'
+
+interface Subject {
+  readonly subjectType: string
+  readonly subjectId: string
+  readonly userId: string | null
+}
+
+/** The keys of a ledger row's metadata that name a fact. */
+const METADATA: Readonly<Record<string, string>> = {
+  checkout_session: 'stripe_session_id',
+  payment_intent: 'stripe_payment_intent',
+  invoice: 'stripe_invoice_id',
+  trial: 'stripe_subscription_id',
+  admin_request: 'request_id',
+}
 
 /**
- * The line to copy into a shell, in the repository's root, that shows one violation: the rule itself, for that
- * subject. A rule that needs evidence can't run by hand without it: there the user's ledger is shown.
+ * The line for a shell that shows a violation's subject; null for a type of subject that is not known here.
+ * psql asks for the password, or takes PGPASSWORD or ~/.pgpass.
  *
  * @param url without password
- * @returns null where there is nothing to show by hand
  */
-export function psqlLine(
-  rule: Invariant,
-  url: string,
-  settings: Readonly<Record<string, string>>,
-  subject: { readonly subjectId: string; readonly userId: string | null },
-): string | null {
-  const before = [
-    'begin read only',
-    `set local search_path = ''`,
-    'set local row_security = off',
-    `set local timezone = 'UTC'`,
-  ]
-  if (rule.needsEvidence) {
-    return subject.userId === null
-      ? null
-      : line(url, [
-          ...before,
-          `select u.created_at, u.action_type, u.tokens_used, u.metadata from public.token_usage as u where u.user_id = ${literal(subject.userId)} order by u.created_at`,
-        ])
-  }
-  for (const [name, value] of Object.entries(settings)) {
-    if (value !== '' && rule.sql.includes(name)) before.push(`set local ${name} = ${literal(value)}`)
-  }
-  const where = `where v.subject_id = ${literal(subject.subjectId)}`
-  return line(url, [...before, `select v.* from (\0) as v ${where}`]).replace(
-    '\0',
-    () => `$(cat ${quoted(rule.file)})`,
-  )
+export function psqlLine(url: string, stage: Stage, subject: Subject): string | null {
+  const sql = subjectSql(subject, stage)
+  return sql === null ? null : `psql ${quoted(url)} -c ${quoted(sql)}`
 }
 
-function line(url: string, statements: readonly string[]): string {
-  return `psql -Xq ${quoted(url)} -c "${statements.join('; ').replaceAll(/[\\"$`]/g, '\\$&')}"`
+/** One select that shows the subject: rows of the ledger, or, for what guards it, of Postgres' catalogue. */
+export function subjectSql(subject: Subject, stage: Stage): string | null {
+  const { subjectType: type, subjectId: id, userId: user } = subject
+  const usage = (where: string) => `select * from public.token_usage where ${where} order by created_at`
+  const metadataKey = METADATA[type]
+  if (metadataKey !== undefined) return usage(`metadata ->> '${metadataKey}' = ${literal(id)}`)
+  switch (type) {
+    case 'user':
+      return usage(`user_id = ${literal(id)}`)
+    case 'token_usage':
+    case 'token_transactions':
+    case 'token_drips':
+      return `select * from public.${type} where id = ${literal(id)}`
+    case 'grant_key': {
+      // What a missing grant leaves to look at are the user's other rows. Before unify no row has a key.
+      const keyed = stage === 'unify' || stage === 'retired' ? [`grant_key = ${literal(id)}`] : []
+      const named = `strpos(metadata::text, ${literal(id.slice(id.indexOf(':') + 1))}) > 0`
+      const owner = user === null ? named : `user_id = ${literal(user)}`
+      return usage([...keyed, owner].join(' or '))
+    }
+    case 'subscription':
+      return `select d.* from public.token_drips as d left join public.customer_subscriptions as s on s.id = d.subscription_id where ${literal(id)} in (s.stripe_subscription_id, d.metadata ->> 'stripe_subscription_id', d.subscription_id::text) order by d.cycle_number`
+    case 'constraint':
+      return `select conname, convalidated, pg_get_constraintdef(oid) from pg_constraint where conrelid = 'public.token_usage'::regclass`
+    case 'index':
+      return `select indexdef from pg_indexes where schemaname = 'public' and tablename = 'token_usage'`
+    case 'function':
+      return `select oid::regprocedure, prosecdef, proconfig, proacl from pg_proc where pronamespace = 'public'::regnamespace and proname = ${literal(id)}`
+    case 'table':
+      return `select relname, relrowsecurity, relacl from pg_class where relnamespace = 'public'::regnamespace and relname = ${literal(id)}`
+    case 'policy':
+      return `select * from pg_policies where schemaname = 'public' and policyname = ${literal(id)}`
+    case 'privilege': {
+      const [, table = ''] = / on (\w+)(?:\.\w+)? for /.exec(id) ?? []
+      return `select c.relacl, a.attname, a.attacl from pg_class as c left join pg_attribute as a on a.attrelid = c.oid and a.attacl is not null where c.relnamespace = 'public'::regnamespace and c.relname = ${literal(table)}`
+    }
+    case 'trigger':
+      return `select tgrelid::regclass, tgenabled, pg_get_triggerdef(oid) from pg_trigger where tgname = ${literal(beforeOn(id))}`
+    case 'rule':
+      return `select ev_class::regclass, ev_enabled, pg_get_ruledef(oid) from pg_rewrite where rulename = ${literal(beforeOn(id))}`
+    default:
+      return null
+  }
 }
 
+/** `name on table` → `name` */
+function beforeOn(id: string): string {
+  const at = id.lastIndexOf(' on ')
+  return at < 0 ? id : id.slice(0, at)
+}
+
+/** A text as a constant of SQL on one line; an id may be anything that the database holds. */
 function literal(text: string): string {
-  return `'${text.replaceAll(/[\p{Cc}\p{Cf}]/gu, '?').replaceAll("'", "''")}'`
+  const plain = /^[^\p{C}\p{Zl}\p{Zp}\\]*$/u.test(text)
+  if (plain) return `'${text.replaceAll("'", "''")}'`
+  const escaped = text
+    .replaceAll('\\', '\\\\')
+    .replaceAll("'", "''")
+    .replace(
+      /[\p{C}\p{Zl}\p{Zp}]/gu,
+      (char) => `\\U${(char.codePointAt(0) ?? 0).toString(16).padStart(8, '0')}`,
+    )
+  return `e'${escaped}'`
 }
 
+/** A text as one word of a shell, which nothing in it can leave. */
 function quoted(text: string): string {
-  return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
+  return /["$`\\!]/.test(text) ? `'${text.replaceAll("'", `'\\''`)}'` : `"${text}"`
 }

@@ -326,7 +326,7 @@ function placeOf(invariant: Invariant, position: number): string {
  *
  * @param settleMs whole seconds
  */
-export function momentsOf(asOf: string, settleMs: number): RuleSettings {
+function momentsOf(asOf: string, settleMs: number): RuleSettings {
   const settled = new Date(Date.parse(`${asOf.slice(0, 19)}Z`) - settleMs).toISOString()
   return { 'audit.as_of': asOf, 'audit.horizon': `${settled.slice(0, 19)}${asOf.slice(19)}` }
 }

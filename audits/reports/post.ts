@@ -1,7 +1,7 @@
 import { IncomingWebhook, IncomingWebhookHTTPError, IncomingWebhookRequestError } from '@slack/webhook'
 import { UsageError } from '../errors.ts'
 import type { SlackMessage } from './slack.ts'
-import { visible } from './words.ts'
+import { printable } from './words.ts'
 
 /**
  * The URL of an incoming webhook; undefined when none is given.
@@ -30,7 +30,7 @@ export async function postToSlack(
     await new IncomingWebhook(url, { timeout: timeoutMs }).send({ ...message })
     return undefined
   } catch (error) {
-    return visible(problemOf(error, timeoutMs).replaceAll(url, 'SLACK_WEBHOOK_URL')).slice(0, 300)
+    return printable(problemOf(error, timeoutMs).replaceAll(url, 'SLACK_WEBHOOK_URL')).slice(0, 300)
   }
 }
 

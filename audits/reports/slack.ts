@@ -1,15 +1,18 @@
 import type { HeaderBlock, KnownBlock, SectionBlock } from '@slack/types'
+import { reaches } from '../verdict.ts'
+import type { Report } from './report.ts'
 import {
   type Finding,
-  findingsOf,
-  SHOWN,
-  sizeOf,
+  group,
+  measureOf,
+  printable,
+  SUBJECTS,
   type Unjudged,
-  unjudgedOf,
+  unjudged,
   verdictLine,
-} from './findings.ts'
-import type { Report } from './report.ts'
-import { grouped, visible } from './words.ts'
+  verdictWords,
+  violated,
+} from './words.ts'
 
 /** What an incoming webhook takes. */
 export interface SlackMessage {
@@ -35,22 +38,22 @@ const PART = 600
  */
 export function slackMessage(report: Report, runUrl?: string): SlackMessage | undefined {
   if (report.exit === 0) return undefined
-  const title = { ok: 'all is well', violations: 'violations', could_not_judge: 'could not judge' }[
-    report.verdict
+  const entries = [
+    ...unjudged(report.targets).map(unjudgedText),
+    ...violated(report.targets).map((finding) => findingText(finding, report)),
   ]
-  const entries = [...unjudgedOf(report).map(unjudgedText), ...findingsOf(report).map(findingText)]
-  const head = [header(`Token ledger audit: ${title}`), section(mrkdwn(verdictLine(report), SECTION))]
+  const head = [header(`Token audit: ${verdictWords(report)}`), section(mrkdwn(verdictLine(report), SECTION))]
   const link = runUrl === undefined ? [] : [section(`<${runUrl}|The run and its report>`)]
   const room = BLOCKS - head.length - link.length
   // One place is kept for what does not fit.
   const fitting = entries.length > room ? entries.slice(0, room - 1) : entries
   const left = entries.length - fitting.length
   return {
-    text: mrkdwn(`Token ledger audit: ${verdictLine(report)}`, TEXT),
+    text: mrkdwn(`Token audit: ${verdictLine(report)}`, TEXT),
     blocks: [
       ...head,
       ...fitting.map(section),
-      ...(left === 0 ? [] : [section(`and ${grouped(String(left))} more, in the report`)]),
+      ...(left === 0 ? [] : [section(`and ${group(String(left))} more, in the report`)]),
       ...link,
     ],
   }
@@ -70,17 +73,18 @@ function unjudgedText({ target, rules, problem }: Unjudged): string {
   ].join('\n')
 }
 
-function findingText({ target, rule, gates }: Finding): string {
+function findingText({ target, rule }: Finding, { fail_on }: Report): string {
+  const gates = reaches(rule.severity, fail_on)
   const subjects = rule.sample
-    .slice(0, SHOWN)
+    .slice(0, SUBJECTS)
     .map(({ subject_type, subject_id }) => `${mrkdwn(subject_type, 40)} \`${id(subject_id)}\``)
   const more = (rule.violations ?? 0) - subjects.length
   return [
     `:red_circle: *${rule.severity}*${gates ? '' : ' (does not make the verdict)'} on ${mrkdwn(target.name, 80)}: *${mrkdwn(rule.title, 200)}*`,
-    mrkdwn(`${sizeOf(rule)} · ${rule.id}`, 300),
+    mrkdwn(`${measureOf(rule)} · ${rule.id}`, 300),
     `Fix: ${mrkdwn(rule.fix, PART)}`,
     ...subjects,
-    ...(more > 0 ? [`and ${grouped(String(more))} more`] : []),
+    ...(more > 0 ? [`and ${group(String(more))} more`] : []),
   ].join('\n')
 }
 
@@ -98,7 +102,7 @@ function id(text: string): string {
 
 /** A text in which Slack finds no mention and no link, of at most `most` characters. */
 function mrkdwn(text: string, most: number): string {
-  const escaped = visible(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+  const escaped = printable(text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   return cut(escaped, most)
 }
 
