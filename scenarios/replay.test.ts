@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import { describe, expect, inject } from 'vitest'
 import { entitlements, readEvidence } from '../audits/evidence.ts'
+import { startApp } from '../fixtures/app/app.ts'
 import { serveHttp } from '../fixtures/http-server.ts'
 import { test } from './support/test.ts'
 
@@ -29,6 +30,12 @@ function replay(args: readonly string[], env: Readonly<Record<string, string>> =
       },
     )
   })
+}
+
+async function freePort(): Promise<number> {
+  const server = await serveHttp('nobody', () => new Response())
+  await server.close()
+  return Number(new URL(server.url).port)
 }
 
 async function grantKeys(url: string): Promise<string[]> {
@@ -79,6 +86,31 @@ describe('a story is played', () => {
     await rm(folder, { recursive: true })
     await database.drop()
   })
+})
+
+// What an engineer does with the real app: it runs by itself, on the database of --into, and asks the stand-in.
+test('an app that runs elsewhere is told the stories', async ({ databases }) => {
+  const database = await databases.empty()
+  const port = await freePort()
+  const app = await startApp('repaired', {
+    DATABASE_URL: database.url,
+    SUPABASE_URL: 'http://127.0.0.1:9',
+    SUPABASE_ANON_KEY: 'unused',
+    SUPABASE_SERVICE_ROLE_KEY: 'unused',
+    STRIPE_SECRET_KEY: 'sk_live_x',
+    STRIPE_WEBHOOK_SECRET: 'whsec_new',
+    STRIPE_API_HOST: `http://127.0.0.1:${port}`,
+    STRIPE_LIVEMODE: 'true',
+  })
+  const { code, out } = await replay(
+    ['trial-converts', 'use', '--app', app.url, '--into', database.url, '--stripe-port', String(port)],
+    { STRIPE_WEBHOOK_SECRET: 'whsec_new, whsec_old' },
+  )
+  await app.close()
+  await database.drop()
+  expect(out).toContain(`Stripe's API answers at http://127.0.0.1:${port}`)
+  expect(out).toMatch(/all as told\n$/)
+  expect(code).toBe(0)
 })
 
 // An app that does nothing at all: the story breaks, and says how to see it again.

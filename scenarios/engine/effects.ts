@@ -1,6 +1,6 @@
 import { changesBetween, type LedgerRow, type Snapshot } from './ledger.ts'
 import { count, type ExpectedRow, type KeyKind, type Step } from './story.ts'
-import { type NameOf, renderRow } from './timeline.ts'
+import { naming, renderRow } from './timeline.ts'
 
 /** The ids of the facts that a step brought about: what its rows' grant keys must name. */
 export type Subjects = Readonly<Partial<Record<'checkout_session' | 'invoice' | 'trial' | 'admin', string>>>
@@ -23,7 +23,7 @@ export interface StepOutcome {
 export function complaintsAbout(outcome: StepOutcome): string[] {
   const { step, before, after, subjects, users, balances } = outcome
   const names = new Map([...users].map(([name, userId]) => [userId, name]))
-  const nameOf: NameOf = (userId) => names.get(userId) ?? `user ${userId}`
+  const nameOf = naming(names)
   const { added, altered, balances: moved } = changesBetween(before, after)
 
   const complaints = altered.map((row) => `changed or gone: ${renderRow(row, nameOf)}`)

@@ -35,7 +35,9 @@ export async function judge(play: Play, performances: readonly Performance[]): P
   const told = isAsFound
     ? []
     : [
-        ...performances.flatMap(({ complaints }) => complaints),
+        ...performances.flatMap(({ story, complaints }) =>
+          complaints.map((complaint) => `${story.name}, ${complaint}`),
+        ),
         ...withoutRow(entitlements(evidence).entitlements, (await play.ledger()).rows),
       ]
   return {
@@ -103,20 +105,31 @@ export function renderPerformance({ story, plan, app, cast, played }: Performanc
   const names = new Map([...cast.people].map(([name, { userId }]) => [userId, name]))
   const how = plan === 'twice' ? `${app}, everything twice` : app
   const head = `${story.name}: ${story.title} [${how}]`
-  return `${head}\n${renderTimeline(played, (userId) => names.get(userId) ?? `user ${userId}`)}`
+  return `${head}\n${renderTimeline(played, names)}`
 }
 
 /** An outcome as text: as told, or what is not and the line that plays it again. */
-export function renderOutcome({ performances, red, complaints }: Outcome): string {
+export function renderOutcome(outcome: Outcome): string {
+  const { red, complaints } = outcome
   const declared = red.length > 0 ? `  red, as declared: ${red.join(', ')}\n` : ''
   if (complaints.length === 0) return `${declared}  as told`
   const lines = complaints.map((complaint) => `  ✗ ${complaint}`)
-  return [...lines, `  to play it again: ${reproduce(performances)}`].join('\n')
+  return [...lines, `  to play it again: ${reproduce(outcome)}`].join('\n')
 }
 
-/** The line that plays the same again. */
-export function reproduce(performances: readonly Performance[]): string {
-  const names = performances.map(({ story }) => story.name).join(' ')
+/** The names of the stories that broke; where only the database as a whole tells, of all of them. */
+export function brokenStories({ performances, complaints }: Outcome): readonly string[] {
+  if (complaints.length === 0) return []
+  const broken = performances.filter(
+    ({ story, invalidRequests }) =>
+      invalidRequests.length > 0 || complaints.some((complaint) => complaint.startsWith(`${story.name}, `)),
+  )
+  return (broken.length > 0 ? broken : performances).map(({ story }) => story.name)
+}
+
+function reproduce(outcome: Outcome): string {
+  const names = brokenStories(outcome).join(' ')
+  const { performances } = outcome
   const [first] = performances
   const elsewhere = first?.app === 'as-found' || first?.app === 'repaired' ? '' : ' --into AN-EMPTY-DATABASE'
   return `npm run replay -- ${names} --app ${first?.app}${elsewhere}${first?.plan === 'twice' ? ' --twice' : ''}`

@@ -20,17 +20,25 @@ export interface PlayedStep {
   readonly snapshot: Snapshot
 }
 
-/** A user's name in the story. */
+/** What the story calls a user; of a stranger, the id. */
 export type NameOf = (userId: string) => string
+
+export function naming(names: ReadonlyMap<string, string>): NameOf {
+  return (userId) => names.get(userId) ?? `user ${userId}`
+}
 
 const SHOWN_OF_AN_ANSWER = 160
 
-/** The timeline of played steps, as text: a line a request, and below it what the request wrote. */
-export function renderTimeline(played: readonly PlayedStep[], nameOf: NameOf): string {
+/**
+ * The timeline of played steps, as text: a line a request, and below it what the request wrote. `names`: the people of
+ * the story by user id; balances are told of these.
+ */
+export function renderTimeline(played: readonly PlayedStep[], names: ReadonlyMap<string, string>): string {
+  const nameOf = naming(names)
   return played
     .map(({ step, sent, snapshot }, index) => {
       const lines = sent.flatMap((one) => [renderSent(one), ...renderChanges(one.changes, nameOf)])
-      return [`  ${index + 1}. ${say(step.act)}`, ...lines, `     ${balances(snapshot, nameOf)}`].join('\n')
+      return [`  ${index + 1}. ${say(step.act)}`, ...lines, `     ${balances(snapshot, names)}`].join('\n')
     })
     .join('\n')
 }
@@ -56,9 +64,11 @@ export function renderRow({ table, type, tokens, delta, key, userId }: LedgerRow
   return `${table}: ${type} ${count(tokens)} of ${nameOf(userId)}${moved}${key === null ? '' : ` (${key})`}`
 }
 
-function balances({ profiles }: Snapshot, nameOf: NameOf): string {
-  const active = profiles.filter(({ profile }) => profile === 'active')
-  return active.map(({ userId, balance }) => `${nameOf(userId)} has ${count(balance)}`).join(', ')
+function balances({ profiles }: Snapshot, names: ReadonlyMap<string, string>): string {
+  return profiles
+    .filter(({ profile, userId }) => profile === 'active' && names.has(userId))
+    .map(({ userId, balance }) => `${names.get(userId)} has ${count(balance)}`)
+    .join(', ')
 }
 
 /** An answer's body, short enough for a line. */

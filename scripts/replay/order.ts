@@ -4,7 +4,13 @@ import { startPostgres } from '../../fixtures/postgres/server.ts'
 import { startStripeMock } from '../../fixtures/stripe/stripe-mock.ts'
 import { appAt } from '../../scenarios/engine/app-under-test.ts'
 import { evidenceOf } from '../../scenarios/engine/cast.ts'
-import { judge, type Outcome, renderOutcome, renderPerformance } from '../../scenarios/engine/outcome.ts'
+import {
+  brokenStories,
+  judge,
+  type Outcome,
+  renderOutcome,
+  renderPerformance,
+} from '../../scenarios/engine/outcome.ts'
 import { type Performance, type Plan, Play } from '../../scenarios/engine/play.ts'
 import { installSchema } from '../../scenarios/engine/schema.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
@@ -116,9 +122,8 @@ function summarize({ stories }: Order, outcomes: readonly Outcome[], ms: number)
   const performances = outcomes.flatMap((outcome) => outcome.performances)
   const sent = performances.flatMap(({ played }) => played).reduce((sum, step) => sum + step.sent.length, 0)
   const told = `${stories.length} ${stories.length === 1 ? 'story' : 'stories'}, ${sent} requests, ${(ms / 1_000).toFixed(1)} s`
-  const broken = outcomes.filter(({ complaints }) => complaints.length > 0)
-  const names = broken.flatMap((outcome) => outcome.performances.map(({ story }) => story.name))
-  console.log(`\n${told}: ${broken.length === 0 ? 'all as told' : `not as told: ${names.join(', ')}`}`)
+  const broken = outcomes.flatMap(brokenStories)
+  console.log(`\n${told}: ${broken.length === 0 ? 'all as told' : `not as told: ${broken.join(', ')}`}`)
   return broken.length === 0
 }
 
