@@ -31,6 +31,19 @@ describe('an admin’s adjustment', () => {
     expect(await at.balance(ann)).toBe(400)
   })
 
+  // Kills a deduction that nobody can tie to the refund it is for: the audit goes on reporting the purchase.
+  test('that settles a refund names the payment in the ledger', async ({ stand }) => {
+    const at = await stand('repaired')
+    const ann = await at.user()
+    await adjust(at, { userId: ann, delta: 500, reason: 'sorry' }, 'req-1')
+    const taken = { userId: ann, delta: -500, reason: 'refunded', stripePaymentIntent: 'pi_3Ab' }
+    expect(await adjust(at, taken, 'req-2')).toMatchObject({ status: 200 })
+    expect(JSON.stringify(await at.everything())).toContain('"stripe_payment_intent":"pi_3Ab"')
+    expect(await adjust(at, { ...taken, stripePaymentIntent: 'ch_3Ab' }, 'req-3')).toMatchObject({
+      status: 400,
+    })
+  })
+
   // Kills a check before the transaction: both clicks pass it.
   test('is made once when both clicks arrive together', async ({ stand }) => {
     const at = await stand('repaired')
