@@ -1,103 +1,101 @@
 import { STATUSES } from '../verdict.ts'
-import { SHOWN, sizeOf } from './findings.ts'
 import type { Report, RuleReport, TargetReport } from './report.ts'
-import { violationLine } from './terminal.ts'
-import { visible } from './words.ts'
+import { verdictLine } from './verdict-line.ts'
+import { measureOf, SUBJECTS, targetLine, violationLine } from './words.ts'
 
-/** The report as JUnit's XML: a suite a target, a test case a rule. */
+/** JUnit: a suite a target, a case a rule. fail → failure, could not judge → error, waived and not judged → skipped. */
 export function renderJunit(report: Report): string {
-  const suites = report.targets.map((target) => renderSuite(target, report))
-  const count = (name: keyof Counts) => suites.reduce((sum, { counts }) => sum + counts[name], 0)
+  const suites = report.targets.map((target) => suite(target, report))
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="token ledger audit" tests="${count('tests')}" failures="${count('failures')}" errors="${count('errors')}" skipped="${count('skipped')}">`,
+    `<testsuites name="token audit"${counts(suites.flatMap(({ cases }) => cases))}>`,
     ...suites.flatMap(({ lines }) => lines),
     '</testsuites>',
     '',
   ].join('\n')
 }
 
-interface Counts {
-  readonly tests: number
-  readonly failures: number
-  readonly errors: number
-  readonly skipped: number
-}
-
 interface Case {
-  readonly kind: 'passed' | 'failure' | 'error' | 'skipped'
-  readonly xml: string
+  readonly outcome: 'failure' | 'error' | 'skipped' | 'passed'
+  readonly lines: readonly string[]
 }
 
-function renderSuite(target: TargetReport, report: Report): { lines: string[]; counts: Counts } {
-  const cases: Case[] = [
-    // A target of which nothing can be judged, and no rule was planned, must not be an empty suite.
-    ...(target.problem === null ? [] : [testCase(target.name, 'the target', 0, 'error', target.problem)]),
-    ...target.invariants.map((rule) => ruleCase(target.name, rule)),
+function suite(target: TargetReport, report: Report): { cases: readonly Case[]; lines: readonly string[] } {
+  const whole =
+    target.problem === null
+      ? []
+      : [testcase(target, 'the target as a whole', 0, 'error', target.problem, targetLine(target))]
+  const cases = [
+    ...whole,
+    ...target.invariants.map((rule) => ruleCase(target, rule)),
+    ...target.needs_evidence.map((id) => testcase(target, id, 0, 'skipped', 'no evidence was given')),
     ...target.not_applicable.map((id) =>
-      testCase(target.name, id, 0, 'skipped', `has no meaning at stage ${target.stage}`),
-    ),
-    ...target.needs_evidence.map((id) =>
-      testCase(target.name, id, 0, 'skipped', 'not judged: no evidence was given'),
+      testcase(target, id, 0, 'skipped', `has no meaning at stage ${target.stage}`),
     ),
   ]
-  const number = (kind: Case['kind']) => cases.filter((one) => one.kind === kind).length
-  const counts = {
-    tests: cases.length,
-    failures: number('failure'),
-    errors: number('error'),
-    skipped: number('skipped'),
-  }
-  const ms = target.invariants.reduce((sum, rule) => sum + rule.ms, 0)
+  const time = target.invariants.reduce((sum, { ms }) => sum + ms, 0) / 1_000
   return {
-    counts,
+    cases,
     lines: [
-      `  <testsuite name="${escaped(target.name)}" timestamp="${report.started_at}" time="${ms / 1_000}" tests="${counts.tests}" failures="${counts.failures}" errors="${counts.errors}" skipped="${counts.skipped}">`,
-      ...cases.map(({ xml }) => xml),
+      `  <testsuite name="${xml(target.name)}"${counts(cases)} time="${time}" timestamp="${report.started_at.slice(0, 19)}">`,
+      '    <properties>',
+      `      <property name="verdict" value="${xml(verdictLine(report))}"/>`,
+      '    </properties>',
+      ...cases.flatMap(({ lines }) => lines),
       '  </testsuite>',
     ],
   }
 }
 
-function ruleCase(target: string, rule: RuleReport): Case {
-  const { id, title, status, ms, problem, severity, why, fix, sample } = rule
-  if (status === 'fail') {
-    const body = [title, `why: ${why}`, `fix: ${fix}`, ...sample.slice(0, SHOWN).map(violationLine)]
-    return testCase(target, id, ms, 'failure', `${severity}: ${sizeOf(rule)}`, body)
+function ruleCase(target: TargetReport, rule: RuleReport): Case {
+  const { gates, judged, means } = STATUSES[rule.status]
+  if (!judged) {
+    return testcase(target, rule.id, rule.ms, 'error', `${rule.status}: ${means}`, rule.problem ?? '')
   }
-  if (!STATUSES[status].judged) {
-    return testCase(target, id, ms, 'error', `${status}: ${problem ?? STATUSES[status].means}`, [title])
+  if (gates) {
+    const found = rule.sample.slice(0, SUBJECTS).map(violationLine)
+    const body = [rule.why, rule.fix, ...found, ...(rule.psql === null ? [] : [rule.psql])].join('\n')
+    return testcase(
+      target,
+      rule.id,
+      rule.ms,
+      'failure',
+      `${rule.severity}: ${rule.title}: ${measureOf(rule)}`,
+      body,
+    )
   }
-  if (status === 'waived') return testCase(target, id, ms, 'skipped', STATUSES.waived.means)
-  return testCase(target, id, ms, 'passed')
+  return rule.status === 'waived'
+    ? testcase(target, rule.id, rule.ms, 'skipped', `waived: ${measureOf(rule)}`)
+    : testcase(target, rule.id, rule.ms, 'passed', '')
 }
 
-function testCase(
-  target: string,
+function testcase(
+  target: TargetReport,
   name: string,
   ms: number,
-  kind: Case['kind'],
-  message = '',
-  body: readonly string[] = [],
+  outcome: Case['outcome'],
+  message: string,
+  body = '',
 ): Case {
-  const open = `    <testcase classname="${escaped(target)}" name="${escaped(name)}" time="${ms / 1_000}"`
-  if (kind === 'passed') return { kind, xml: `${open}/>` }
+  const head = `    <testcase classname="${xml(target.name)}" name="${xml(name)}" time="${ms / 1_000}"`
+  if (outcome === 'passed') return { outcome, lines: [`${head}/>`] }
   const inner =
-    body.length === 0
-      ? `<${kind} message="${escaped(message)}"/>`
-      : `<${kind} message="${escaped(message)}">${body.map(escaped).join('\n')}</${kind}>`
-  return { kind, xml: `${open}>\n      ${inner}\n    </testcase>` }
+    body === ''
+      ? `      <${outcome} message="${xml(message)}"/>`
+      : `      <${outcome} message="${xml(message)}">${xml(body)}</${outcome}>`
+  return { outcome, lines: [`${head}>`, inner, '    </testcase>'] }
 }
 
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&apos;',
+function counts(cases: readonly Case[]): string {
+  const of = (outcome: Case['outcome']) => cases.filter((one) => one.outcome === outcome).length
+  return ` tests="${cases.length}" failures="${of('failure')}" errors="${of('error')}" skipped="${of('skipped')}"`
 }
 
-/** XML knows no way to write most control characters at all. */
-function escaped(text: string): string {
-  return visible(text).replace(/[&<>"']/g, (char) => ENTITIES[char] ?? char)
+/** XML 1.0 has no way at all to write most control characters. */
+function xml(text: string): string {
+  const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+  return text
+    .toWellFormed()
+    .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
+    .replaceAll(/[&<>"]/g, (character) => escapes[character] ?? '')
 }

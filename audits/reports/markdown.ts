@@ -1,103 +1,70 @@
-import { type Finding, findingsOf, SHOWN, sizeOf, unjudgedOf, verdictLine } from './findings.ts'
-import { psqlLine } from './psql-line.ts'
-import type { Report, TargetReport } from './report.ts'
-import { counted, grouped, visible } from './words.ts'
+import type { Report, RuleReport, TargetReport } from './report.ts'
+import { verdictLine, verdictWords } from './verdict-line.ts'
+import {
+  measureOf,
+  printable,
+  SUBJECTS,
+  statusCounts,
+  targetLine,
+  unjudged,
+  violated,
+  violationLine,
+} from './words.ts'
 
-/** The report for the step summary of a workflow. */
+const MARKS = { ok: '✅', violations: '❌', could_not_judge: '⚠️' } as const
+
+/** Markdown for a step summary of GitHub: the verdict first, what is well only counted. */
 export function renderMarkdown(report: Report): string {
-  const sign = { ok: '✅', violations: '❌', could_not_judge: '⚠️' }[report.verdict]
-  const unjudged = unjudgedOf(report)
-  const findings = findingsOf(report)
-  const lines = [
-    `## ${sign} Token ledger audit`,
-    '',
-    `**${plain(verdictLine(report))}**`,
-    '',
-    '| target | server | stage | as of | judged |',
-    '| --- | --- | --- | --- | ---: |',
-    ...report.targets.map(targetRow),
-    ...(unjudged.length === 0 ? [] : ['', '### Could not judge', '']),
-    ...unjudged.map(({ target, rules, problem }) => {
+  const words = verdictWords(report)
+  return `${[
+    `## ${MARKS[report.verdict]} Token audit: ${words}`,
+    text(verdictLine(report)),
+    ...report.targets.flatMap(targetParts),
+    `<sub>run ${text(report.run_id)}</sub>`,
+  ].join('\n\n')}\n`
+}
+
+function targetParts(target: TargetReport): string[] {
+  const facts = [targetLine(target), statusCounts(target.invariants)].filter((fact) => fact !== '')
+  return [
+    `### ${text(target.name)}`,
+    ...(facts.length === 0 ? [] : [text(facts.join(' · '))]),
+    ...unjudged([target]).map(({ rules, problem }) => {
       const what = rules.length === 0 ? 'the whole target' : rules.map(({ id }) => code(id)).join(', ')
-      return `- **${plain(target.name)}**, ${what}: ${plain(problem)}`
+      return `**Could not judge** ${what}: ${text(problem)}`
     }),
-    ...(findings.length === 0
-      ? []
-      : [
-          '',
-          '### Failed',
-          '',
-          '| severity | rule | target | violations | users | impact |',
-          '| --- | --- | --- | ---: | ---: | ---: |',
-          ...findings.map(findingRow),
-        ]),
-    ...findings.flatMap(findingDetails),
-    ...report.targets.flatMap(notLookedAt),
-    '',
-    `Run ${code(report.run_id)}, evidence: ${report.evidence === null ? 'none' : report.evidence.join(', ')}`,
-    '',
+    ...violated([target]).flatMap(({ rule }) => ruleParts(rule)),
+    ...listed('Not judged, no evidence was given', target.needs_evidence),
+    ...listed(`Without meaning at stage ${target.stage}`, target.not_applicable),
   ]
-  return lines.join('\n')
 }
 
-function targetRow({ name, server, standby, stage, as_of, invariants }: TargetReport): string {
-  const judged = invariants.filter(({ status }) => status === 'pass' || status === 'fail').length
-  const kind = standby === null ? '' : standby ? ' standby' : ' primary'
-  return `| ${plain(name)} | ${plain(server ?? '?')}${kind} | ${stage ?? '?'} | ${as_of ?? '?'} | ${judged} |`
-}
-
-function findingRow({ target, rule, gates }: Finding): string {
-  const severity = gates ? rule.severity : `${rule.severity}, does not make the verdict`
-  const { title, violations, users, impact, unit } = rule
-  return `| ${severity} | ${plain(title)} | ${plain(target.name)} | ${grouped(String(violations ?? 0))} | ${grouped(String(users ?? 0))} | ${grouped(impact ?? '0')} ${unit} |`
-}
-
-function findingDetails({ target, rule }: Finding): string[] {
-  const [first] = rule.sample
-  const line = first && psqlLine(target, first)
-  const more = (rule.violations ?? 0) - Math.min(SHOWN, rule.sample.length)
+function ruleParts(rule: RuleReport): string[] {
+  const shown = rule.sample.slice(0, SUBJECTS).map((violation) => `- ${text(violationLine(violation))}`)
+  const more = (rule.violations ?? 0) - shown.length
   return [
-    '',
-    `<details><summary>${code(rule.id)} on ${plain(target.name)}: ${sizeOf(rule)}</summary>`,
-    '',
-    `Why: ${plain(rule.why)}`,
-    '',
-    `Fix: ${plain(rule.fix)}`,
-    '',
-    ...rule.sample.slice(0, SHOWN).map(({ subject_type, subject_id, detail, expected, actual }) => {
-      const figures = `expected ${grouped(expected)}, actual ${grouped(actual)}`
-      return `- ${plain(subject_type)} ${code(subject_id)}: ${plain(detail)}; ${figures}`
-    }),
-    ...(more > 0 ? [`- and ${grouped(String(more))} more`] : []),
-    ...(line === undefined ? [] : ['', '<pre>', plain(line), '</pre>']),
-    '',
-    '</details>',
+    `**${rule.severity}** · ${code(rule.id)} ${text(rule.title)} · **${text(measureOf(rule))}**`,
+    `${text(rule.why)}  \n**Fix:** ${text(rule.fix)}`,
+    [...shown, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n'),
+    ...(rule.psql === null ? [] : [`\`\`\`\`sh\n${printable(rule.psql)}\n\`\`\`\``]),
   ]
 }
 
-function notLookedAt({ name, stage, not_applicable, needs_evidence }: TargetReport): string[] {
-  const list = (ids: readonly string[]) => ids.map(code).join(', ')
-  return [
-    ...(not_applicable.length === 0
-      ? []
-      : [
-          '',
-          `${plain(name)}: ${counted(not_applicable.length, 'rule')} without meaning at stage ${stage}: ${list(not_applicable)}`,
-        ]),
-    ...(needs_evidence.length === 0
-      ? []
-      : [
-          '',
-          `${plain(name)}: ${counted(needs_evidence.length, 'rule')} not judged without evidence: ${list(needs_evidence)}`,
-        ]),
-  ]
+function listed(why: string, ids: readonly string[]): string[] {
+  return ids.length === 0
+    ? []
+    : [`<details><summary>${text(why)}: ${ids.length}</summary>\n\n${ids.map(code).join(', ')}\n\n</details>`]
 }
 
-/** Text that is neither mark-up nor HTML, whatever the database holds: every special character by its number. */
-function plain(text: string): string {
-  return visible(text).replace(/[&<>|`*_~[\]\\@]/g, (char) => `&#${char.charCodeAt(0)};`)
+/** Plain text: nothing in it is taken for markup. */
+function text(value: string): string {
+  return printable(value)
+    .replaceAll(/[\\`*_[\]|#~]/g, '\\$&')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
 }
 
-function code(text: string): string {
-  return `<code>${plain(text)}</code>`
+function code(value: string): string {
+  return `\`${printable(value).replaceAll('`', "'")}\``
 }

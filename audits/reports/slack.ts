@@ -1,6 +1,7 @@
 import type { HeaderBlock, KnownBlock, SectionBlock } from '@slack/types'
 import { reaches } from '../verdict.ts'
 import type { Report } from './report.ts'
+import { verdictLine, verdictWords } from './verdict-line.ts'
 import {
   type Finding,
   group,
@@ -9,8 +10,6 @@ import {
   SUBJECTS,
   type Unjudged,
   unjudged,
-  verdictLine,
-  verdictWords,
   violated,
 } from './words.ts'
 

@@ -1,5 +1,5 @@
-import type { RuleReport, ViolationReport } from './report.ts'
-import { type Finding, group, plural } from './words.ts'
+import type { RuleReport } from './report.ts'
+import { type Finding, gapOf, group, plural, tokensOf } from './words.ts'
 
 /**
  * Rules, users and tokens of several violated rules together. One fault breaks several rules, and replicas of one
@@ -35,18 +35,4 @@ function tokensByUser(rule: RuleReport): Map<string, bigint> {
     sums.set(who, (sums.get(who) ?? 0n) + gapOf(violation))
   }
   return sums
-}
-
-function tokensOf({ unit, impact }: RuleReport): bigint {
-  return unit === 'tokens' && impact !== null ? whole(impact) : 0n
-}
-
-function gapOf({ expected, actual }: ViolationReport): bigint {
-  const gap = whole(actual) - whole(expected)
-  return gap < 0n ? -gap : gap
-}
-
-/** Tokens are whole; Postgres may still have written them with a point. */
-function whole(number: string): bigint {
-  return BigInt(number.split('.')[0] ?? '')
 }

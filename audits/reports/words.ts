@@ -1,27 +1,122 @@
-/** A count with its noun: `1 rule`, `1,200 rules`. */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${grouped(String(count))} ${count === 1 ? one : many}`
+import { SEVERITIES } from '../catalogue.ts'
+import { STATUSES } from '../verdict.ts'
+import type { RuleReport, TargetReport, ViolationReport } from './report.ts'
+
+/** Subjects that a message names of each violated rule. */
+export const SUBJECTS = 5
+
+/** A rule's report, and the target that it is about. */
+export interface Finding {
+  readonly target: TargetReport
+  readonly rule: RuleReport
 }
 
-/** A number as Postgres wrote it, as people read it: `1234567.50` is `1,234,567.5`. */
-export function grouped(number: string): string {
-  const [whole = '', fraction = ''] = number.split('.')
-  const rest = fraction.replace(/0+$/, '')
-  return whole.replace(/\B(?=(\d{3})+$)/g, ',') + (rest === '' ? '' : `.${rest}`)
+/** Violated rules: by severity, then by tokens, then by users. */
+export function violated(targets: readonly TargetReport[]): readonly Finding[] {
+  return targets
+    .flatMap((target) => target.invariants.map((rule) => ({ target, rule })))
+    .filter(({ rule }) => STATUSES[rule.status].gates)
+    .sort(
+      ({ rule: a }, { rule: b }) =>
+        SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
+        Number(tokensOf(b) - tokensOf(a)) ||
+        (b.users ?? 0) - (a.users ?? 0) ||
+        (b.violations ?? 0) - (a.violations ?? 0),
+    )
 }
 
-/** The whole part of a number that Postgres wrote: money and tokens are never floats. */
-export function whole(number: string): bigint {
+/** What could not be judged on a target, for one reason; no rules: the target as a whole. */
+export interface Unjudged {
+  readonly target: TargetReport
+  readonly rules: readonly RuleReport[]
+  readonly problem: string
+}
+
+/** What could not be judged. Rules that share a reason share an entry; those of a lost target are not repeated. */
+export function unjudged(targets: readonly TargetReport[]): readonly Unjudged[] {
+  return targets.flatMap((target) => {
+    if (target.problem !== null) return [{ target, rules: [], problem: target.problem }]
+    const rules = target.invariants.filter(({ status }) => !STATUSES[status].judged)
+    return [...new Set(rules.map(problemOf))].map((problem) => ({
+      target,
+      rules: rules.filter((rule) => problemOf(rule) === problem),
+      problem,
+    }))
+  })
+}
+
+function problemOf({ status, problem }: RuleReport): string {
+  return `${STATUSES[status].means}${problem === null ? '' : `: ${problem}`}`
+}
+
+/** e.g. `3 violations, 7,000,000 tokens, 2 users`. */
+export function measureOf({ violations, impact, unit, users }: RuleReport): string {
+  return [
+    plural(violations ?? 0, 'violation'),
+    `${group(impact ?? '0')} ${unit}`,
+    ...(users === null || users === 0 ? [] : [plural(users, 'user')]),
+  ].join(', ')
+}
+
+/** One violation in one line. */
+export function violationLine({
+  subject_type,
+  subject_id,
+  detail,
+  expected,
+  actual,
+}: ViolationReport): string {
+  return `${subject_type} ${subject_id}: ${detail} (expected ${group(expected)}, is ${group(actual)})`
+}
+
+/** What is known of a target besides its rules. */
+export function targetLine({ server, standby, stage, as_of }: TargetReport): string {
+  return [
+    ...(server === null ? [] : [`${server}${standby ? ', standby' : ''}`]),
+    ...(stage === null ? [] : [`stage ${stage}`]),
+    ...(as_of === null ? [] : [`as of ${as_of}`]),
+  ].join(' · ')
+}
+
+/** How many rules ended how, e.g. `38 pass, 1 fail`. */
+export function statusCounts(rules: readonly RuleReport[]): string {
+  return Object.keys(STATUSES)
+    .map((status) => [status, rules.filter((rule) => rule.status === status).length] as const)
+    .filter(([, count]) => count > 0)
+    .map(([status, count]) => `${count} ${status}`)
+    .join(', ')
+}
+
+/** Thousands apart: 5,000,000. Takes the digits as they are, no number is made of them. */
+export function group(number: string): string {
+  const [whole = '', fraction] = number.split('.')
+  const grouped = whole.replace(/\B(?=(\d{3})+$)/g, ',')
+  return fraction === undefined || /^0*$/.test(fraction) ? grouped : `${grouped}.${fraction}`
+}
+
+export function plural(count: number, word: string): string {
+  return `${group(String(count))} ${word}${count === 1 ? '' : 's'}`
+}
+
+/** Takes out what would move a cursor, break a line, or turn the direction of writing. */
+export function printable(text: string): string {
+  return text
+    .replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+    .toWellFormed()
+}
+
+/** The size of a violation: |actual − expected|, whole tokens. */
+export function gapOf({ expected, actual }: ViolationReport): bigint {
+  const gap = whole(actual) - whole(expected)
+  return gap < 0n ? -gap : gap
+}
+
+/** The tokens that a rule's violations are about; 0 where it counts something else. */
+export function tokensOf({ unit, impact }: RuleReport): bigint {
+  return unit === 'tokens' && impact !== null ? whole(impact) : 0n
+}
+
+/** Tokens are whole; Postgres may still have written them with a point. */
+function whole(number: string): bigint {
   return BigInt(number.split('.')[0] ?? '')
-}
-
-/**
- * What would move the cursor, end a line, turn the reading direction, or be no character at all. Ids come from a
- * database that may be broken, and a report must show what is there.
- */
-const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff]|\p{Cs}/gu
-
-/** A text on one line, in which every character can be seen: the others as `\u001b`. */
-export function visible(text: string): string {
-  return text.replace(UNSEEN, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
