@@ -244,6 +244,10 @@ class Judge {
     if (session.payment_status === 'unpaid') {
       return { grant_key, why: 'unpaid' }
     }
+    // A session of a free order needs no payment from the moment that it is opened.
+    if (session.status === 'open' || session.status === 'expired') {
+      return { grant_key, why: `${session.status}, not complete` }
+    }
     const quantities = session.line_items?.data.map(({ quantity }) => quantity) ?? []
     const quantity = quantities.reduce((sum: bigint, one) => sum + BigInt(one ?? 0), 0n)
     if (quantity === 0n || quantities.includes(null)) {
@@ -330,8 +334,7 @@ class Judge {
     if (status === 'incomplete' || status === 'incomplete_expired') {
       return { grant_key, why: 'incomplete' }
     }
-    const prices = subscription.items.data.map(({ price }) => price)
-    const read = this.#planOf(prices, `subscription ${subscription.id}`)
+    const read = this.#planOf(this.#pricesAtStart(subscription), `subscription ${subscription.id}`)
     if ('problem' in read) {
       return read
     }
@@ -371,6 +374,13 @@ class Judge {
     )
     const [plan = null] = plans
     return plans.size > 1 ? { problem: `${what} pays two plans at once` } : { plan }
+  }
+
+  /** What was bought, where the session that started it says so: the items show what it has become since. */
+  #pricesAtStart({ id, items }: Subscription): string[] {
+    const bought = this.#sessionsBySubscription.get(id)?.line_items?.data ?? []
+    const prices = bought.flatMap(({ price }) => price ?? [])
+    return prices.length > 0 ? prices : items.data.map(({ price }) => price)
   }
 
   #userOfSubscription(id: string): string | undefined {

@@ -30,12 +30,15 @@ export const checkoutSession = z.looseObject({
   object: z.literal('checkout.session').optional(),
   mode: z.enum(['payment', 'setup', 'subscription']),
   payment_status: z.enum(['no_payment_required', 'paid', 'unpaid']),
+  status: z.enum(['complete', 'expired', 'open']).nullish(),
   livemode: z.boolean(),
   created: seconds,
   metadata,
   payment_intent: link,
   subscription: link,
-  line_items: list(z.looseObject({ quantity: z.int().min(0).nullable() })).optional(),
+  line_items: list(
+    z.looseObject({ quantity: z.int().min(0).nullable(), price: expandable.nullish() }),
+  ).optional(),
 })
 export type CheckoutSession = z.output<typeof checkoutSession>
 
