@@ -28,7 +28,7 @@ export function renderTerminal(report: Report, { color }: { color: boolean }): s
   }
   const last = { ok: paint.green, violations: paint.red, could_not_judge: paint.magenta }[report.verdict]
   const words = verdictWords(report)
-  lines.push('', `${last(paint.bold(paint.inverse(` ${words} `)))}${verdictLine(report).slice(words.length)}`)
+  lines.push('', `${last(paint.bold(paint.inverse(words)))}${verdictLine(report).slice(words.length)}`)
   return lines.join('\n')
 }
 

@@ -46,7 +46,7 @@ export function unjudged(targets: readonly TargetReport[]): readonly Unjudged[] 
 }
 
 function problemOf({ status, problem }: RuleReport): string {
-  return `${STATUSES[status].means}${problem === null ? '' : `: ${problem}`}`
+  return `${status.replace('_', ' ')}: ${problem ?? STATUSES[status].means}`
 }
 
 /** e.g. `3 violations, 7,000,000 tokens, 2 users`. */
