@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { Databases } from '../../fixtures/postgres/databases.ts'
 import { type PostgresWay, startPostgres, UsageError } from '../../fixtures/postgres/server.ts'
+import { startStripeMock } from '../../fixtures/stripe/stripe-mock.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -8,14 +9,16 @@ declare module 'vitest' {
     postgresUrl: string
     /** Whose templates all workers of the run share, and whether a kept database outlives the run. */
     postgresRun: { owner: string; way: PostgresWay; stays: boolean }
+    /** null: absent, and the run has said why. */
+    stripeMockUrl: string | null
   }
 }
 
 /** Services of a run: each is started once, says what it is, and is stopped after the last test. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const stopPostgres = await postgres(project)
+  const stop = await Promise.all([postgres(project), stripeMock(project)])
   return async () => {
-    await stopPostgres()
+    for (const one of stop) await one()
   }
 }
 
@@ -40,5 +43,14 @@ async function postgres(project: TestProject): Promise<() => Promise<void>> {
     await run.close()
     await server.stop()
     if (server.endedBy) console.log(`Postgres is left running at ${server.url}; to end it: ${server.endedBy}`)
+  }
+}
+
+async function stripeMock(project: TestProject): Promise<() => Promise<void>> {
+  const mock = await startStripeMock().catch(giveUp)
+  console.log('absent' in mock ? mock.absent : mock.says)
+  project.provide('stripeMockUrl', 'url' in mock ? mock.url : null)
+  return async () => {
+    if ('stop' in mock) await mock.stop()
   }
 }

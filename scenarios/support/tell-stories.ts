@@ -1,4 +1,4 @@
-import { describe } from 'vitest'
+import { describe, inject } from 'vitest'
 import { judge, renderOutcome, renderPerformance } from '../engine/outcome.ts'
 import { type Plan, Play } from '../engine/play.ts'
 import type { Story } from '../engine/story.ts'
@@ -24,7 +24,8 @@ export function tell(topic: string, stories: readonly Story[]): void {
           for (const plan of PLANS) {
             test(`${name}, ${plan}: ${is}`, async ({ database }) => {
               const { url } = await database(revision)
-              const play = await Play.open({ databaseUrl: url })
+              const stripeMockUrl = inject('stripeMockUrl')
+              const play = await Play.open({ databaseUrl: url, ...(stripeMockUrl && { stripeMockUrl }) })
               try {
                 const app = await play.startApp(name)
                 const performance = await play.perform(story, app, { plan }).finally(() => app.close())
