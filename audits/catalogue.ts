@@ -295,7 +295,7 @@ class Fields {
 
   stages(allowed: readonly Stage[]): Stage[] {
     const names = this.list('stages')
-    for (const name of names.filter((name) => !isStage(name))) {
+    for (const name of names.filter((name) => name !== '' && !isStage(name))) {
       this.#problem('stages', `stages "${name}"; allowed are: ${allowed.join(', ')}`)
     }
     return names.filter(isStage)

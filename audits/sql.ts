@@ -85,12 +85,6 @@ export async function readQuery(sql: string, line = 1): Promise<QueryReading> {
   if (select === undefined) {
     return fail(line, `not a select: ${Object.keys(statement ?? {})[0] ?? 'nothing'}`)
   }
-  if ('text' in (await parseAll(`select from (${sql}) as v`))) {
-    return fail(
-      line + lineBreaks(sql.trimEnd()),
-      'the last line ends in a comment; put the comment above the query',
-    )
-  }
   const walk = new Walk(lineOf)
   walk.topLevel(select)
   walk.visit(statement)
@@ -286,9 +280,19 @@ class Walk {
   }
 
   #problem(at: Node, text: string): void {
-    const line = typeof at.location === 'number' && at.location >= 0 ? this.#lineOf(at.location) : this.#line
-    this.problems.push({ line, text })
+    const location = firstLocation(at)
+    this.problems.push({ line: location === undefined ? this.#line : this.#lineOf(location), text })
   }
+}
+
+/** Statements have no place of their own, but their parts have. */
+function firstLocation(value: unknown): number | undefined {
+  if (Array.isArray(value)) return value.map(firstLocation).find((location) => location !== undefined)
+  const here = node(value)
+  if (here === undefined) return undefined
+  return typeof here.location === 'number' && here.location >= 0
+    ? here.location
+    : firstLocation(Object.values(here))
 }
 
 interface Parsed {

@@ -315,6 +315,13 @@ describe('what a rule finds', () => {
     })
   })
 
+  // A parenthesis on the last line of the rule would be part of its comment.
+  test('is found by a rule that ends in a comment', async ({ database, expect }) => {
+    const { url } = await database('empty')
+    const commented = rule({ sql: `${violation()} -- and so on`, population: `${ONE} -- one` })
+    expect(await judge(url, commented)).toMatchObject({ value: { population: 1, violations: 1 } })
+  })
+
   // Numbers beyond 2^53: a float would round them.
   test('keeps every digit', async ({ database, expect }) => {
     const { url } = await database('empty')
