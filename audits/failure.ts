@@ -53,6 +53,9 @@ const HINTS: readonly [RegExp, string][] = [
   [/^53300$/, 'the server, or the role, has no connection left'],
 ]
 
+/** What the driver says when a server does not finish its greeting in time. */
+const NOT_READY = 'timeout expired'
+
 const UNREACHED = 'check host and port in the URL, and whether this machine may reach them'
 
 /** Reads what a driver threw. Rules never see a retry decided on a text: only on SQLSTATE and on Node's error codes. */
@@ -61,7 +64,7 @@ export function failureOf(error: unknown, url?: string): Failure {
   const message = firstLine(messageOf(error))
   const told = sqlstate === null ? message : withoutValues(message, sqlstate)
   const clean = url === undefined ? told : withoutSecrets(told, url)
-  const hint = NETWORK.includes(codeOf(error)) ? UNREACHED : hintOf(sqlstate, clean)
+  const hint = NETWORK.includes(codeOf(error)) || message === NOT_READY ? UNREACHED : hintOf(sqlstate, clean)
   return {
     kind: kindOf(error),
     text: `${clean}${sqlstate === null ? '' : ` (${sqlstate})`}${hint === undefined ? '' : `: ${hint}`}`,
@@ -97,7 +100,10 @@ function kindOf(error: unknown): Failure['kind'] {
     return 'lost'
   }
   // The driver has no code for a socket that closed, nor for a server that does not finish its greeting.
-  return code === '' && /^Connection terminated|^timeout expired$/.test(messageOf(error)) ? 'lost' : 'broken'
+  const message = messageOf(error)
+  return code === '' && (message === NOT_READY || message.startsWith('Connection terminated'))
+    ? 'lost'
+    : 'broken'
 }
 
 function hintOf(sqlstate: string | null, message: string): string | undefined {
