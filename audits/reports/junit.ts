@@ -1,7 +1,7 @@
 import { STATUSES } from '../verdict.ts'
 import type { Report, RuleReport, TargetReport } from './report.ts'
 import { verdictLine } from './verdict-line.ts'
-import { measureOf, SUBJECTS, targetLine, violationLine } from './words.ts'
+import { measureOf, printable, SUBJECTS, targetLine, violationLine } from './words.ts'
 
 /** JUnit: a suite a target, a case a rule. fail → failure, could not judge → error, waived and not judged → skipped. */
 export function renderJunit(report: Report): string {
@@ -91,11 +91,13 @@ function counts(cases: readonly Case[]): string {
   return ` tests="${cases.length}" failures="${of('failure')}" errors="${of('error')}" skipped="${of('skipped')}"`
 }
 
-/** XML 1.0 has no way at all to write most control characters. */
+/** XML 1.0 has no way at all to write most control characters; lines of a body stay lines. */
 function xml(text: string): string {
   const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
   return text
-    .toWellFormed()
-    .replaceAll(/[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu, '\ufffd')
+    .split('\n')
+    .map(printable)
+    .join('\n')
+    .replaceAll(/[\ufffe\uffff]/g, '\ufffd')
     .replaceAll(/[&<>"]/g, (character) => escapes[character] ?? '')
 }

@@ -21,7 +21,7 @@ export function renderTerminal(report: Report, { color }: { color: boolean }): s
   const paint = pc.createColors(color)
   const lines = [`Token audit ${report.run_id}`]
   for (const target of report.targets) {
-    lines.push('', `${paint.bold(target.name)}  ${printable(target.url)}`)
+    lines.push('', `${paint.bold(printable(target.name))}  ${printable(target.url)}`)
     const known = targetLine(target)
     if (known !== '') lines.push(`  ${known}`)
     lines.push(...targetLines(target, paint))
@@ -64,11 +64,11 @@ function ruleLines(rule: RuleReport, paint: Paint): string[] {
   const heading = rule.severity === 'minor' ? paint.yellow : paint.red
   const more = (rule.violations ?? 0) - Math.min(rule.sample.length, SUBJECTS)
   return [
-    `  ${heading(rule.severity)}  ${paint.bold(rule.id)}  ${rule.title}`,
+    `  ${heading(rule.severity)}  ${paint.bold(rule.id)}  ${printable(rule.title)}`,
     `${INDENT}${paint.bold(measureOf(rule))}`,
-    `${INDENT}why: ${rule.why}`,
-    `${INDENT}fix: ${rule.fix}`,
-    ...rule.sample.slice(0, SUBJECTS).map((violation) => `${INDENT}- ${printable(violationLine(violation))}`),
+    `${INDENT}why: ${printable(rule.why)}`,
+    `${INDENT}fix: ${printable(rule.fix)}`,
+    ...rule.sample.slice(0, SUBJECTS).map((violation) => `${INDENT}- ${violationLine(violation)}`),
     ...(more > 0 ? [`${INDENT}- and ${group(String(more))} more`] : []),
     ...(rule.psql === null ? [] : [`${INDENT}${paint.dim(printable(rule.psql))}`]),
   ]

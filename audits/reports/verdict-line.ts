@@ -21,7 +21,8 @@ export function verdictLine(report: Report): string {
   const gating = findings.filter(({ rule }) => reaches(rule.severity, fail_on))
   const below = findings.filter(({ rule }) => !reaches(rule.severity, fail_on))
   const says = {
-    ok: () => `${plural(executed, 'rule')} on ${plural(targets.length, 'target')}, no violations`,
+    ok: () =>
+      `${plural(executed, 'rule')} on ${plural(targets.length, 'target')}, no violations${below.length === 0 ? '' : ` at or above ${fail_on}`}`,
     violations: () => totalOf(gating),
     could_not_judge: () =>
       [

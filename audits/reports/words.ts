@@ -49,16 +49,16 @@ function problemOf({ status, problem }: RuleReport): string {
   return `${status.replace('_', ' ')}: ${problem ?? STATUSES[status].means}`
 }
 
-/** e.g. `3 violations, 7,000,000 tokens, 2 users`. */
+/** e.g. `3 violations, 7,000,000 tokens, 2 users`. A rule that counts rows has the same number twice: once is enough. */
 export function measureOf({ violations, impact, unit, users }: RuleReport): string {
   return [
     plural(violations ?? 0, 'violation'),
-    `${group(impact ?? '0')} ${unit}`,
+    ...(impact === null || impact === String(violations) ? [] : [`${group(impact)} ${unit}`]),
     ...(users === null || users === 0 ? [] : [plural(users, 'user')]),
   ].join(', ')
 }
 
-/** One violation in one line. */
+/** One violation in one line, which is no longer than a person reads. */
 export function violationLine({
   subject_type,
   subject_id,
@@ -66,7 +66,12 @@ export function violationLine({
   expected,
   actual,
 }: ViolationReport): string {
-  return `${subject_type} ${subject_id}: ${detail} (expected ${group(expected)}, is ${group(actual)})`
+  const subject = `${subject_type} ${shortened(subject_id, 200)}`
+  return printable(`${subject}: ${shortened(detail, 300)} (expected ${group(expected)}, is ${group(actual)})`)
+}
+
+function shortened(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most)}…`
 }
 
 /** What is known of a target besides its rules. */

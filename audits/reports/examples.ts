@@ -1,0 +1,195 @@
+import { createHash } from 'node:crypto'
+import type { Report, RuleReport, TargetReport, ViolationReport } from './report.ts'
+
+/** Reports for the renderers' tests. */
+
+const ANN = '00000000-0000-4000-8000-00000000000a'
+
+export function violation(change: Partial<ViolationReport> = {}): ViolationReport {
+  const subject = { subject_type: 'grant_key', subject_id: 'invoice:in_1', ...change }
+  return {
+    fingerprint: createHash('sha256')
+      .update(`r\0${subject.subject_type}\0${subject.subject_id}`)
+      .digest('hex'),
+    user_id: ANN,
+    detail: 'paid, and not granted',
+    expected: '5000000',
+    actual: '0',
+    occurred_at: '2026-11-01T10:00:00.123456Z',
+    ...subject,
+    ...change,
+  }
+}
+
+export function rule(change: Partial<RuleReport> = {}): RuleReport {
+  const id = change.id ?? 'a-rule'
+  return {
+    id,
+    file: `audits/invariants/${id}.sql`,
+    title: 'A rule holds',
+    severity: 'critical',
+    why: 'A customer paid and got nothing.',
+    fix: 'Send the event again.',
+    status: 'pass',
+    population: 1_234,
+    violations: 0,
+    users: 0,
+    impact: '0',
+    unit: 'tokens',
+    attempts: 1,
+    ms: 12,
+    problem: null,
+    psql: null,
+    sample: [],
+    ...change,
+  }
+}
+
+/** A violated rule with so many violations, each of 5,000,000 tokens; the sample ends at 200. */
+export function failed(count: number, change: Partial<RuleReport> = {}): RuleReport {
+  return rule({
+    status: 'fail',
+    violations: count,
+    users: 1,
+    impact: String(5_000_000n * BigInt(count)),
+    psql: `psql "postgres://audit@db/app" -c "select 1"`,
+    sample: Array.from({ length: Math.min(count, 200) }, (_, index) =>
+      violation({ subject_id: `invoice:in_${index + 1}` }),
+    ),
+    ...change,
+  })
+}
+
+/** A rule that could not be judged. */
+export function dark(
+  status: 'vacuous' | 'stale' | 'error' | 'not_run',
+  change: Partial<RuleReport> = {},
+): RuleReport {
+  const nothing = { population: null, violations: null, users: null, impact: null }
+  return rule({
+    status,
+    ...nothing,
+    problem: 'canceling statement due to conflict with recovery (40001)',
+    ...change,
+  })
+}
+
+export function target(invariants: readonly RuleReport[], change: Partial<TargetReport> = {}): TargetReport {
+  return {
+    name: 'prod',
+    url: 'postgres://audit@db.example.com:6543/app?sslmode=require',
+    server: 'PostgreSQL 17.6',
+    standby: true,
+    stage: 'unify',
+    as_of: '2026-11-02T03:16:59.000001Z',
+    problem: null,
+    invariants: [...invariants],
+    not_applicable: [],
+    needs_evidence: [],
+    ...change,
+  }
+}
+
+export function report(targets: readonly TargetReport[], change: Partial<Report> = {}): Report {
+  const rules = targets.flatMap(({ invariants }) => invariants)
+  return {
+    version: 1,
+    run_id: '20261102T031700Z-0a1b2c3d',
+    started_at: '2026-11-02T03:17:00.000Z',
+    finished_at: '2026-11-02T03:17:04.500Z',
+    as_of: targets[0]?.as_of ?? null,
+    verdict: 'ok',
+    exit: 0,
+    fail_on: 'major',
+    evidence: ['checkout_session', 'invoice', 'trial'],
+    planned: rules.length,
+    executed: rules.filter(({ status }) => status !== 'not_run').length,
+    targets: [...targets],
+    ...change,
+  }
+}
+
+/** A quiet night. */
+export const GREEN = report([target([rule(), rule({ id: 'b-rule' })], { not_applicable: ['old-rule'] })])
+
+/** Every status, two targets, one of them lost; ids and names as a broken database, or a joker, may write them. */
+export const MIXED = report(
+  [
+    target(
+      [
+        rule(),
+        failed(1, {
+          id: 'overdraft',
+          severity: 'minor',
+          title: 'No use beyond the balance',
+          unit: 'rows',
+          impact: '1',
+          users: 0,
+          psql: null,
+          sample: [
+            violation({ subject_type: 'guard', subject_id: 'index x', user_id: null, occurred_at: null }),
+          ],
+        }),
+        failed(2, { id: 'small', title: 'A small one', impact: '20.50', users: 2 }),
+        failed(7, { id: 'large', title: 'A large one' }),
+        failed(7, { id: 'guard', severity: 'major', title: 'A guard', unit: 'rows', impact: '7', users: 0 }),
+        failed(1, {
+          id: 'strange',
+          severity: 'major',
+          title: 'Strange <names> & `ticks` | pipes',
+          sample: [
+            violation({
+              subject_id: 'cs_<!channel>|`*_~\u001b[31m\u202e"\'&\n]]>',
+              detail: 'é 日本 \u{1f600} \ud800',
+            }),
+          ],
+        }),
+        rule({ id: 'forgiven', status: 'waived', violations: 1, users: 1, impact: '5' }),
+        rule({ id: 'gone', status: 'transient' }),
+        dark('error', { id: 'slow' }),
+        dark('error', { id: 'slow-too' }),
+        dark('vacuous', {
+          id: 'empty',
+          severity: 'minor',
+          population: 0,
+          violations: 0,
+          users: 0,
+          impact: '0',
+          problem: 'there was nothing to look at',
+        }),
+        dark('stale', { id: 'old', problem: 'the data is 3 hours old' }),
+      ],
+      { not_applicable: ['as-found-rule'], needs_evidence: ['evidence-has-grant', 'grant-has-evidence'] },
+    ),
+    target([dark('not_run', { problem: 'the target could not be judged' })], {
+      name: 'eu',
+      url: 'postgres://audit@eu.example.com:6543/app',
+      server: null,
+      standby: null,
+      stage: null,
+      as_of: null,
+      problem: 'connect ECONNREFUSED 10.0.0.1:6543: check host and port',
+    }),
+  ],
+  { verdict: 'could_not_judge', exit: 2, evidence: null },
+)
+
+/** Every rule red with 10,000 rows on three targets. */
+export const WORST = report(
+  ['us', 'eu', '\u{1f525}'.repeat(30)].map((name) =>
+    target(
+      Array.from({ length: 40 }, (_, index) =>
+        failed(10_000, {
+          id: `rule-${index}`,
+          title: `${'\u{1f600}&<>'.repeat(25)} \u202e`,
+          fix: '<&>'.repeat(100),
+          sample: Array.from({ length: 200 }, (_, row) =>
+            violation({ subject_id: `${'&\u{1f600}`'.repeat(100)}${row}`, detail: '\u05d0'.repeat(5_000) }),
+          ),
+        }),
+      ),
+      { name },
+    ),
+  ),
+  { verdict: 'violations', exit: 1 },
+)
