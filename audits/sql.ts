@@ -120,11 +120,11 @@ class Walk {
   readonly settings = new Set<string>()
   readonly #ctes = new Set<string>()
   readonly #lineOf: (location: number) => number
-  #line: number
+  /** Of the nearest node that has one, counting inwards. */
+  #location = 0
 
   constructor(lineOf: (location: number) => number) {
     this.#lineOf = lineOf
-    this.#line = lineOf(0)
   }
 
   topLevel(select: Node): void {
@@ -145,15 +145,15 @@ class Walk {
     if (here === undefined) {
       return
     }
-    const before = this.#line
+    const before = this.#location
     if (typeof here.location === 'number' && here.location >= 0) {
-      this.#line = this.#lineOf(here.location)
+      this.#location = here.location
     }
     for (const [key, child] of Object.entries(here)) {
       this.#look(key, child)
       this.visit(child)
     }
-    this.#line = before
+    this.#location = before
   }
 
   #look(key: string, value: unknown): void {
@@ -280,8 +280,7 @@ class Walk {
   }
 
   #problem(at: Node, text: string): void {
-    const location = firstLocation(at)
-    this.problems.push({ line: location === undefined ? this.#line : this.#lineOf(location), text })
+    this.problems.push({ line: this.#lineOf(firstLocation(at) ?? this.#location), text })
   }
 }
 

@@ -21,12 +21,15 @@ interface Options {
   readonly target?: readonly string[]
   readonly stage?: readonly string[]
   readonly only?: readonly string[]
+  readonly invariants?: readonly string[]
   readonly evidence?: string
   readonly failOn: Severity
   readonly json?: string
   readonly junit?: string
   readonly markdown?: string
 }
+
+const INVARIANTS = join(import.meta.dirname, '../audits/invariants')
 
 const RENDERERS = { json: renderJson, junit: renderJunit, markdown: renderMarkdown }
 
@@ -51,6 +54,7 @@ const command = new Command('audit')
     'settled facts from Stripe and from admins; without it the money side is not judged',
   )
   .option('--only <id>', 'judge by this rule alone; repeatable', each)
+  .option('--invariants <directory>', 'rules instead of audits/invariants; repeatable', each)
   .addOption(
     new Option(
       '--fail-on <severity>',
@@ -80,10 +84,12 @@ ${Object.entries(EXITS)
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'audit: ')) })
 
-// A reader that went away, as in `| head`, has not heard the verdict.
-process.stdout.on('error', () => {
-  process.exitCode = 4
+// Node would leave with 1, which says that there are violations.
+process.on('uncaughtException', (error) => {
+  process.exit(explain(error))
 })
+// A reader that went away, as in `| head`, has not heard the verdict.
+process.stdout.on('error', () => process.exit(4))
 process.exitCode = await main().catch(explain)
 
 async function main(): Promise<number> {
@@ -96,7 +102,7 @@ async function main(): Promise<number> {
   )
   const webhook = parseWebhookUrl(env.SLACK_WEBHOOK_URL)
   const files = filesOf(options)
-  const catalogue = await readCatalogue(join(import.meta.dirname, '../audits/invariants'))
+  const catalogue = await readCatalogue(...(options.invariants ?? [INVARIANTS]))
   const evidence = options.evidence === undefined ? undefined : await readEvidence(options.evidence)
 
   const report = await audit({
