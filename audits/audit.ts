@@ -67,7 +67,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
     started_at: started.toISOString(),
     finished_at: new Date().toISOString(),
     as_of: moments[0] ?? null,
-    ...verdictOf(rules, targets.length === 0 ? 1 : problems, failOn),
+    ...verdictOf(rules, problems, failOn),
     fail_on: failOn,
     evidence: evidence === undefined ? null : [...new Set(evidence.covers.map(({ kind }) => kind))],
     planned,

@@ -80,14 +80,14 @@ describe('the order', () => {
       target([
         failed(1, { id: 'minor', severity: 'minor', impact: '99999999' }),
         failed(1, { id: 'rows', unit: 'rows', impact: '900000000', users: 5 }),
-        failed(1, { id: 'users', impact: '7', users: 9 }),
+        failed(1, { id: 'few', impact: '7', users: 1 }),
       ]),
       target([
         // One more than a float can tell from the next.
         failed(1, { id: 'most', impact: '9007199254740993' }),
         failed(1, { id: 'next', impact: '9007199254740992' }),
         failed(1, { id: 'major', severity: 'major' }),
-        failed(1, { id: 'few', impact: '7', users: 1 }),
+        failed(1, { id: 'users', impact: '7', users: 9 }),
       ]),
     ]
     expect(violated(targets).map(({ rule: { id } }) => id)).toEqual([

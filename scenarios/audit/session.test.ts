@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { Client } from 'pg'
 import { describe } from 'vitest'
-import { SAMPLE } from '../../audits/session.ts'
+import { SAMPLE, Session } from '../../audits/session.ts'
 import { test } from '../support/test.ts'
 import { AS_OF, asRole, execute, impatient, judge, rule, select, violation } from './support.ts'
 
@@ -78,6 +78,19 @@ describe('the transaction of a rule', () => {
       .map((name) => `current_setting('${name}')`)
       .join(` || '|' || `)
     expect(await seen(softened.href, list)).toBe('20s|off||token-audit/run/a-rule')
+  })
+
+  // A transaction that is left open shows every later rule the world of the first, and holds back vacuum.
+  test('ends with its rule: the next one sees what has been written since', async ({ database, expect }) => {
+    const { url } = await database('empty')
+    await execute(url, 'create table public.thing (n int)')
+    const session = new Session({ name: 'a', url }, 'run', impatient())
+    const counting = rule({ population: 'select count(*) from public.thing' })
+    const given = { asOf: AS_OF, settleMs: 0, evidence: '' }
+    expect(await session.judge(counting, given)).toMatchObject({ value: { population: 0 } })
+    await execute(url, 'insert into public.thing values (1)')
+    expect(await session.judge(counting, given)).toMatchObject({ value: { population: 1 } })
+    await session.close()
   })
 
   test('leaves no session behind', async ({ database, expect }) => {
