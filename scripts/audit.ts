@@ -88,9 +88,14 @@ ${Object.entries(EXITS)
 process.on('uncaughtException', (error) => {
   process.exit(explain(error))
 })
-// A reader that went away, as in `| head`, has not heard the verdict.
-process.stdout.on('error', () => process.exit(4))
-process.exitCode = await main().catch(explain)
+// A reader that went away, as in `| head`, has not heard the verdict; the files and Slack still get it.
+let heard = true
+process.stdout.on('error', () => {
+  heard = false
+  process.exitCode = 4
+})
+const exit = await main().catch(explain)
+process.exitCode = heard ? exit : 4
 
 async function main(): Promise<number> {
   await command.parseAsync()

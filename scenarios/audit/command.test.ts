@@ -1,9 +1,10 @@
+import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { describe, onTestFinished } from 'vitest'
 import { test } from '../support/test.ts'
-import { command, directory, fatal, ruleFile, serverThatSays, violation } from './support.ts'
+import { command, directory, fatal, ROOT, ruleFile, serverThatSays, violation } from './support.ts'
 
 /** A server that answers a webhook as told; `bodies` is what it was sent. */
 async function webhook(
@@ -343,6 +344,21 @@ describe('the verdict is delivered', () => {
     const ran = await run(url, DARK, 'http://127.0.0.1:2/services/geheim')
     expect(lastLine(ran.out)).toMatch(/^NOT DELIVERED {2}Slack can't be reached: .*ECONNREFUSED/)
     expect(ran.code).toBe(4)
+  })
+
+  // `npm run audit | head`: the shell's pipe is closed before the verdict is printed.
+  test('or not: nobody reads what is printed', async ({ database, expect }) => {
+    const { url } = await database('as-found')
+    const json = join(await directory({}), 'audit.json')
+    const rules = await directory(GREEN)
+    const line = `"$0" scripts/audit.ts --target shop="$1" --invariants "$2" --json "$3" | true; exit "\${PIPESTATUS[0]}"`
+    const ended = await new Promise((resolve) => {
+      execFile('bash', ['-c', line, process.execPath, url, rules, json], { cwd: ROOT }, (error) =>
+        resolve(error?.code),
+      )
+    })
+    expect(ended).toBe(4)
+    expect(JSON.parse(await readFile(json, 'utf8'))).toMatchObject({ exit: 0 })
   })
 
   // One file that can't be written must not take the others, nor the verdict, with it.

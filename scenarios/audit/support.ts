@@ -10,7 +10,7 @@ import { type Judgement, type Outcome, Session, type Surroundings } from '../../
 import type { Target } from '../../audits/targets.ts'
 import { LIMITS } from '../../audits/transaction.ts'
 
-const ROOT = join(import.meta.dirname, '../..')
+export const ROOT = join(import.meta.dirname, '../..')
 
 /** A rule that finds one violation, changed as a test needs it. It has not passed the catalogue's checks. */
 export function rule(change: Partial<Invariant> = {}): Invariant {
