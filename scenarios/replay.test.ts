@@ -64,6 +64,14 @@ describe('a story is played', () => {
     expect(code).toBe(0)
   })
 
+  // An app that logs its failure and answers 200 tells only its console; a timeline without it shows a riddle.
+  test('with what the app has logged', async () => {
+    const { out } = await replay(['use-of-unknown-type', '--app', 'as-found'])
+    expect(out).toMatch(
+      /POST \/api\/ai\/use .* 200 .*\n +> Failed to track token usage: .*\n +=.* 1,000 → 600/,
+    )
+  })
+
   // What --into leaves is what the audit is pointed at, so the two files have to fit.
   test('into a database, with the evidence for it', async ({ databases }) => {
     const database = await databases.empty()

@@ -97,7 +97,7 @@ function withoutRow(owed: readonly Entitlement[], rows: readonly LedgerRow[]): s
 function sayRed({ id, title, violations, sample }: RuleReport): string {
   const [first] = sample
   const example = first === undefined ? '' : `; ${first.subject_type} ${first.subject_id}: ${first.detail}`
-  return `${id} (${title}): ${violations} violations${example}`
+  return `${id} (${title}): ${violations} ${violations === 1 ? 'violation' : 'violations'}${example}`
 }
 
 /** A performance as text: the story, and its timeline. */

@@ -247,13 +247,25 @@ class Performer {
   /** Sends, and notes what it left in the database. */
   async #note(what: string, id: string, send: () => Promise<Answer>): Promise<Sent> {
     const before = this.#snapshot
+    const { log } = this.#app
+    const logged = log.length
     const { status, body, ms } = await send()
     this.#snapshot = await readLedger(this.#client)
-    const sent = { what, id, status, body, ms, changes: changesBetween(before, this.#snapshot) }
+    const sent = {
+      what,
+      id,
+      status,
+      body,
+      ms,
+      logged: log.slice(logged).flatMap(({ level, text }) => (TROUBLE.has(level) ? [text] : [])),
+      changes: changesBetween(before, this.#snapshot),
+    }
     this.#sent.push(sent)
     return sent
   }
 }
+
+const TROUBLE: ReadonlySet<string> = new Set(['warn', 'error'])
 
 const NOTHING: Happened = { deliveries: [], subjects: {} }
 

@@ -10,6 +10,8 @@ export interface Sent {
   readonly status: number
   readonly body: string
   readonly ms: number
+  /** Warnings and errors that the app has meanwhile written to its console. */
+  readonly logged: readonly string[]
   readonly changes: Changes
 }
 
@@ -37,7 +39,11 @@ export function renderTimeline(played: readonly PlayedStep[], names: ReadonlyMap
   const nameOf = naming(names)
   return played
     .map(({ step, sent, snapshot }, index) => {
-      const lines = sent.flatMap((one) => [renderSent(one), ...renderChanges(one.changes, nameOf)])
+      const lines = sent.flatMap((one) => [
+        renderSent(one),
+        ...one.logged.map((line) => `       > ${oneLine(line)}`),
+        ...renderChanges(one.changes, nameOf),
+      ])
       return [`  ${index + 1}. ${say(step.act)}`, ...lines, `     ${balances(snapshot, names)}`].join('\n')
     })
     .join('\n')
