@@ -118,7 +118,7 @@ async function main(): Promise<number> {
     failOn: options.failOn,
   })
   // Printed before it is delivered: whatever happens on the way, here it was said.
-  console.log(renderTerminal(report, { color: pc.isColorSupported && process.stdout.isTTY }))
+  console.log(renderTerminal(report, { color: pc.isColorSupported && process.stdout.isTTY === true }))
   const undelivered = [...(await write(files, report)), ...(await post(webhook, report))]
   for (const problem of undelivered) console.log(`NOT DELIVERED  ${problem} (exit 4)`)
   return undelivered.length > 0 ? 4 : report.exit

@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { Client } from 'pg'
-import pc from 'picocolors'
+import colors from 'picocolors'
 import { audit } from '../audits/audit.ts'
 import { readCatalogue } from '../audits/catalogue.ts'
 import { type Evidence, entitlements, parseEvidence } from '../audits/evidence.ts'
@@ -22,6 +22,9 @@ import { type Performance, Play } from '../scenarios/engine/play.ts'
 import { playFirstMonth, playSecondMonth } from '../scenarios/engine/two-months.ts'
 import { renderWhereabouts, whereabouts } from '../scenarios/engine/whereabouts.ts'
 
+// isTTY is undefined, not false, where the output is piped.
+const color = colors.isColorSupported && process.stdout.isTTY === true
+const paint = colors.createColors(color)
 const OUT = join(import.meta.dirname, '../out/start')
 
 const command = new Command('start')
@@ -51,7 +54,7 @@ async function main(): Promise<number> {
     const database = await databases.create('as-found')
     const wrong = await perform(database.url)
     await database.drop()
-    for (const line of wrong) console.log(pc.red(`NOT AS IT MUST BE  ${line}`))
+    for (const line of wrong) console.log(paint.red(`NOT AS IT MUST BE  ${line}`))
     return wrong.length === 0 ? 0 : 1
   } finally {
     await databases.close()
@@ -104,7 +107,7 @@ async function perform(databaseUrl: string): Promise<string[]> {
     const last = await judge(databaseUrl, play, 'audit-3-next-month')
     if (last.verdict !== 'ok') wrong.push('act 4: the audit is not green after the next month')
 
-    console.log(`\n${pc.bold('In short')}`)
+    console.log(`\n${paint.bold('In short')}`)
     console.log(`  app as found      ${summary(found)}`)
     console.log(`  after the repair  ${summary(repaired)}`)
     console.log(`  the next month    ${summary(last)}`)
@@ -137,7 +140,7 @@ async function judge(databaseUrl: string, play: Play, name: string): Promise<Rep
   })
   await writeFile(join(OUT, 'evidence.json'), `${JSON.stringify(play.evidence(), null, 2)}\n`)
   await writeFile(join(OUT, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`)
-  console.log(renderTerminal(report, { color: pc.isColorSupported }))
+  console.log(renderTerminal(report, { color: color }))
   return report
 }
 
@@ -165,7 +168,7 @@ async function keepTimeline(name: string, performances: readonly Performance[]):
 }
 
 function act(number: number, title: string): void {
-  console.log(`\n${pc.bold(`── Act ${number}: ${title} `.padEnd(100, '─'))}\n`)
+  console.log(`\n${paint.bold(`── Act ${number}: ${title} `.padEnd(100, '─'))}\n`)
 }
 
 function say(lines: readonly string[]): void {
