@@ -87,6 +87,7 @@ where evidence.doc -> 'covers' ? h.kind
   -- Reviewed: reversed, or itself the correction of another row.
   and not exists (
     select from public.token_usage as d
-    where d.action_type = 'admin_deduct' and d.user_id = h.user_id
+    where d.action_type = case h.action_type when 'admin_deduct' then 'admin_grant' else 'admin_deduct' end
+      and d.user_id = h.user_id
       and d.metadata ->> 'reverses' = h.id::text and d.tokens_used >= h.tokens_used)
   and not exists (select from public.token_usage as c where c.id::text = h.metadata ->> 'corrects')

@@ -27,7 +27,8 @@ with named as (
     -- A reviewed reversal takes the row out of the count.
     and not exists (
       select from public.token_usage as r
-      where r.action_type = 'admin_deduct' and r.user_id = u.user_id
+      where r.action_type = case u.action_type when 'admin_deduct' then 'admin_grant' else 'admin_deduct' end
+        and r.user_id = u.user_id
         and r.metadata ->> 'reverses' = u.id::text and r.tokens_used >= u.tokens_used)
 )
 select
