@@ -62,7 +62,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
   const problems = judged.filter(({ report }) => report.problem !== null).length
   const moments = judged.flatMap(({ report }) => report.as_of ?? []).sort()
   return {
-    version: 1,
+    version: 2,
     run_id: runId,
     started_at: started.toISOString(),
     finished_at: new Date().toISOString(),
@@ -72,6 +72,9 @@ export async function audit(options: AuditOptions): Promise<Report> {
     evidence: evidence === undefined ? null : [...new Set(evidence.covers.map(({ kind }) => kind))],
     planned,
     executed: rules.filter(({ status }) => status !== 'not_run').length,
+    retried: rules.reduce((sum, { attempts }) => sum + Math.max(attempts - 1, 0), 0),
+    history: 'none',
+    drill: false,
     targets: judged.map(({ report }) => report),
   }
 }
@@ -108,8 +111,14 @@ async function judgeTarget(target: Target, session: Session, given: Given): Prom
     url: withoutPassword(target.url),
     server: seen?.server ?? null,
     standby: seen?.standby ?? null,
+    database: null,
+    system: null,
     stage,
     as_of: seen?.asOf ?? null,
+    freshness: null,
+    screened: null,
+    warnings: [],
+    skipped: [],
   }
   const problem = problemOf(target, outcome)
   if (problem !== null || stage === null || seen === undefined) {
@@ -173,10 +182,15 @@ function ruleReport(rule: Invariant, outcome: Outcome<Judgement>, ms: number): R
   return {
     ...headOf(rule),
     status,
+    judged_by: 'select',
     population,
     violations,
     users,
     impact,
+    transient: 0,
+    waived: 0,
+    mass: violations > sample.length,
+    change: status === 'fail' ? 'unknown' : null,
     attempts: outcome.attempts,
     ms,
     problem:
@@ -205,10 +219,20 @@ function headOf({ id, file, title, severity, why, fix, unit }: Invariant) {
     why,
     fix,
     unit,
+    judged_by: null,
     population: null,
     violations: null,
     users: null,
     impact: null,
+    transient: null,
+    waived: null,
+    lapsed: [],
+    mass: false,
+    change: null,
+    since: null,
+    remind: false,
+    resolved: [],
+    trend: [],
     psql: null,
     sample: [],
   }
@@ -225,6 +249,9 @@ function violationReport(rule: Invariant, violation: Violation): ViolationReport
     expected,
     actual,
     occurred_at: occurredAt,
+    change: 'unknown',
+    since: null,
+    waived: false,
   }
 }
 

@@ -16,6 +16,9 @@ export function violation(change: Partial<ViolationReport> = {}): ViolationRepor
     expected: '5000000',
     actual: '0',
     occurred_at: '2026-11-01T10:00:00.123456Z',
+    change: 'unknown',
+    since: null,
+    waived: false,
     ...subject,
     ...change,
   }
@@ -31,11 +34,21 @@ export function rule(change: Partial<RuleReport> = {}): RuleReport {
     why: 'A customer paid and got nothing.',
     fix: 'Send the event again.',
     status: 'pass',
+    judged_by: 'select',
     population: 1_234,
     violations: 0,
     users: 0,
     impact: '0',
     unit: 'tokens',
+    transient: 0,
+    waived: 0,
+    lapsed: [],
+    mass: false,
+    change: null,
+    since: null,
+    remind: false,
+    resolved: [],
+    trend: [],
     attempts: 1,
     ms: 12,
     problem: null,
@@ -49,6 +62,8 @@ export function rule(change: Partial<RuleReport> = {}): RuleReport {
 export function failed(count: number, change: Partial<RuleReport> = {}): RuleReport {
   return rule({
     status: 'fail',
+    change: 'unknown',
+    mass: count > 200,
     violations: count,
     users: 1,
     impact: String(5_000_000n * BigInt(count)),
@@ -65,7 +80,15 @@ export function dark(
   status: 'vacuous' | 'stale' | 'error' | 'not_run',
   change: Partial<RuleReport> = {},
 ): RuleReport {
-  const nothing = { population: null, violations: null, users: null, impact: null }
+  const nothing = {
+    judged_by: null,
+    population: null,
+    violations: null,
+    users: null,
+    impact: null,
+    transient: null,
+    waived: null,
+  }
   return rule({
     status,
     ...nothing,
@@ -80,12 +103,18 @@ export function target(invariants: readonly RuleReport[], change: Partial<Target
     url: 'postgres://audit@db.example.com:6543/app?sslmode=require',
     server: 'PostgreSQL 17.6',
     standby: true,
+    database: 'app',
+    system: '7561234567890123456',
     stage: 'unify',
     as_of: '2026-11-02T03:16:59.000001Z',
+    freshness: { by: 'heartbeat', age_ms: 31_000 },
+    screened: { seeds: ['1234567890123456789'], full: null },
     problem: null,
+    warnings: [],
     invariants: [...invariants],
     not_applicable: [],
     needs_evidence: [],
+    skipped: [],
     ...change,
   }
 }
@@ -93,7 +122,7 @@ export function target(invariants: readonly RuleReport[], change: Partial<Target
 export function report(targets: readonly TargetReport[], change: Partial<Report> = {}): Report {
   const rules = targets.flatMap(({ invariants }) => invariants)
   return {
-    version: 1,
+    version: 2,
     run_id: '20261102T031700Z-0a1b2c3d',
     started_at: '2026-11-02T03:17:00.000Z',
     finished_at: '2026-11-02T03:17:04.500Z',
@@ -104,6 +133,9 @@ export function report(targets: readonly TargetReport[], change: Partial<Report>
     evidence: ['checkout_session', 'invoice', 'trial'],
     planned: rules.length,
     executed: rules.filter(({ status }) => status !== 'not_run').length,
+    retried: 0,
+    history: 'none',
+    drill: false,
     targets: [...targets],
     ...change,
   }
@@ -166,8 +198,12 @@ export const MIXED = report(
       url: 'postgres://audit@eu.example.com:6543/app',
       server: null,
       standby: null,
+      database: null,
+      system: null,
       stage: null,
       as_of: null,
+      freshness: null,
+      screened: null,
       problem: 'connect ECONNREFUSED 10.0.0.1:6543: check host and port',
     }),
   ],

@@ -11,6 +11,6 @@ export function jsonSchema(): unknown {
   return {
     ...z.toJSONSchema(reportSchema),
     title: 'Report of the token audit',
-    description: 'Version 1. A change that a reader of version 1 could stumble over is a new version.',
+    description: 'Version 2. A change that a reader of version 2 could stumble over is a new version.',
   }
 }

@@ -64,7 +64,7 @@ describe('the JSON report', () => {
 
   test.for([
     ['an unknown key', { ...GREEN, more: 1 }],
-    ['another version', { ...GREEN, version: 2 }],
+    ['another version', { ...GREEN, version: 3 }],
     ['a number of tokens that is a number', report([target([rule({ impact: 5 as never })])])],
     ['an unknown status', report([target([rule({ status: 'skipped' as never })])])],
   ] as const)('does not have %s', async ([, wrong]) => {

@@ -60,7 +60,7 @@ describe('the audit of a database', () => {
       ],
     )
     expect(report).toMatchObject({
-      version: 1,
+      version: 2,
       run_id: expect.stringMatching(/^\d{8}T\d{6}Z-[0-9a-f]{8}$/),
       verdict: 'violations',
       exit: 1,

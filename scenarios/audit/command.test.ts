@@ -105,7 +105,7 @@ describe('npm run audit', () => {
     const flags = Object.entries(files).flatMap(([format, file]) => [`--${format}`, file])
     const ran = await command(['--target', `shop=${url}`, '--invariants', await directory(RED), ...flags])
     expect(ran.code).toBe(1)
-    expect(JSON.parse(await readFile(files.json, 'utf8'))).toMatchObject({ version: 1, exit: 1 })
+    expect(JSON.parse(await readFile(files.json, 'utf8'))).toMatchObject({ version: 2, exit: 1 })
     expect(await readFile(files.junit, 'utf8')).toContain('failures="1"')
     expect(await readFile(files.markdown, 'utf8')).toContain('Token audit: VIOLATIONS')
   })
