@@ -4,18 +4,12 @@ import { type Catalogue, type Invariant, pick, SEVERITIES, type Severity } from 
 import { type Evidence, entitlements } from './evidence.ts'
 import { psqlLine } from './psql.ts'
 import type { Report, RuleReport, TargetReport, ViolationReport } from './reports/report.ts'
-import {
-  type Judgement,
-  type Look,
-  type Outcome,
-  Session,
-  type Surroundings,
-  type Violation,
-} from './session.ts'
+import { type Look, type Outcome, Session, type Surroundings } from './session.ts'
 import type { Stage } from './stage.ts'
 import { type Target, withoutPassword } from './targets.ts'
 import { LIMITS } from './transaction.ts'
 import { type Status, verdictOf } from './verdict.ts'
+import type { Judgement, Violation } from './violations.ts'
 
 export interface AuditOptions {
   readonly targets: readonly Target[]

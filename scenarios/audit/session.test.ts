@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { Client } from 'pg'
 import { describe } from 'vitest'
-import { SAMPLE, Session } from '../../audits/session.ts'
+import { Session } from '../../audits/session.ts'
+import { SAMPLE } from '../../audits/violations.ts'
 import { test } from '../support/test.ts'
 import { AS_OF, asRole, execute, impatient, judge, rule, select, violation } from './support.ts'
 

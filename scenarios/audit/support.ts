@@ -6,9 +6,10 @@ import { join } from 'node:path'
 import { Client } from 'pg'
 import { onTestFinished } from 'vitest'
 import type { Invariant } from '../../audits/catalogue.ts'
-import { type Judgement, type Outcome, Session, type Surroundings } from '../../audits/session.ts'
+import { type Outcome, Session, type Surroundings } from '../../audits/session.ts'
 import type { Target } from '../../audits/targets.ts'
 import { LIMITS } from '../../audits/transaction.ts'
+import type { Judgement } from '../../audits/violations.ts'
 
 export const ROOT = join(import.meta.dirname, '../..')
 
