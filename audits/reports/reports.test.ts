@@ -2,27 +2,23 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
-import { dark, failed, GREEN, MIXED, report, rule, target, violation, WORST } from './examples.ts'
+import { failed, GREEN, MIXED, report, rule, target, WORST } from './examples.ts'
 import { jsonSchema, renderJson } from './json.ts'
 import { renderJunit } from './junit.ts'
 import { renderMarkdown } from './markdown.ts'
 import { reportSchema } from './report.ts'
-import { slackMessage } from './slack.ts'
 import { renderTerminal } from './terminal.ts'
 import { verdictLine } from './verdict-line.ts'
 import { group, printable, unjudged, violated } from './words.ts'
 
 const EXAMPLES = { green: GREEN, mixed: MIXED, worst: WORST }
 const terminal = (of: typeof GREEN) => renderTerminal(of, { color: false })
-const slack = (of: typeof GREEN) =>
-  `${JSON.stringify(slackMessage(of, 'https://ci.example.com/run/1'), null, 2)}\n`
 
 // A golden file is read by a person whenever it changes: that is its use. `npx vitest run audits/reports -u` writes them.
 describe.for([
   ['terminal.txt', terminal],
   ['junit.xml', renderJunit],
   ['markdown.md', renderMarkdown],
-  ['slack.txt', slack],
   ['report.txt', renderJson],
 ] as const)('%s', ([name, render]) => {
   test.for(['green', 'mixed'] as const)('of a %s night is as it was', async (night) => {
@@ -230,64 +226,5 @@ describe('words', () => {
     expect(printable('a\u001b[31m\nb\u202ec\ud800 é\u{1f600}')).toBe(
       'a\ufffd[31m\ufffdb\ufffdc\ufffd é\u{1f600}',
     )
-  })
-})
-
-describe('Slack', () => {
-  test('is told nothing when all is well, minor findings or not', () => {
-    expect(slackMessage(GREEN)).toBeUndefined()
-    expect(slackMessage(report([target([failed(1, { severity: 'minor' })])]))).toBeUndefined()
-  })
-
-  // Slack refuses the whole message for one character too many: on the worst day, nobody would be told.
-  test.for(
-    Object.entries({
-      ...EXAMPLES,
-      lost: report(
-        Array.from({ length: 90 }, (_, n) =>
-          target([dark('error')], { name: `t${n}`, problem: 'x'.repeat(9_000) }),
-        ),
-        { verdict: 'could_not_judge', exit: 2 },
-      ),
-    }),
-  )('takes the message of the %s night: it is within the limits', ([, of]) => {
-    const message = slackMessage(of, 'https://ci.example.com/run/1')
-    if (message === undefined) return
-    const { text, blocks } = message
-    expect(blocks.length).toBeLessThanOrEqual(50)
-    expect(text.length).toBeLessThanOrEqual(4_000)
-    for (const block of blocks) {
-      const [shown, limit] =
-        block.type === 'header'
-          ? [block.text.text, 150]
-          : block.type === 'section'
-            ? [block.text?.text ?? '', 3_000]
-            : ['', 0]
-      expect(shown.length).toBeGreaterThan(0)
-      expect(shown.length).toBeLessThanOrEqual(limit)
-      expect(shown.isWellFormed()).toBe(true)
-    }
-  })
-
-  test('hears first what could not be judged, and at the end what is left out', () => {
-    const blocks =
-      slackMessage(WORST)?.blocks.map((block) => (block.type === 'section' ? block.text?.text : '')) ?? []
-    expect(blocks).toHaveLength(45)
-    expect(blocks.at(-1)).toBe('and 78 more, in the report')
-    expect(JSON.stringify(slackMessage(MIXED)?.blocks[2])).toContain('could not judge')
-  })
-
-  // `<!channel>` in an id would wake everybody up.
-  test('finds no mention and no link in what a database holds', () => {
-    const strange = violation({ subject_type: '<!here>', subject_id: '<!channel> <https://evil|x>' })
-    const message = JSON.stringify(
-      slackMessage(report([target([failed(1, { sample: [strange] })])], { verdict: 'violations', exit: 1 })),
-    )
-    expect(message).not.toMatch(/<[!@#h]/)
-  })
-
-  // Details are written by rules over rows; ids are opaque.
-  test('is told ids, not details', () => {
-    expect(JSON.stringify(slackMessage(MIXED))).not.toContain('paid, and not granted')
   })
 })
