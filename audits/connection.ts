@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { Client, type QueryConfig } from 'pg'
 import { DeadlineError } from './failure.ts'
+import { type Encryption, encryptionsOf, wantsOtherWay, withoutEncryption } from './tls.ts'
 
 /** What a statement returned: every value as Postgres wrote it, columns with the oid of their type. */
 export interface Rows {
@@ -14,6 +15,8 @@ export class Connection {
   readonly #socket: Socket
   readonly #deadlineMs: number
   #lost: Error | undefined
+  /** The server's process behind it, since the first transaction: it must stay the same. */
+  backend: string | undefined
 
   private constructor(client: Client, socket: Socket, deadlineMs: number) {
     this.#client = client
@@ -28,11 +31,39 @@ export class Connection {
   /**
    * @param connectMs how long the server has until it is ready for a query
    * @param deadlineMs how long a statement may take before the socket is destroyed: more than the server's own limit
+   * @param signal aborted: the socket is destroyed
    */
-  static async open(url: string, connectMs: number, deadlineMs: number): Promise<Connection> {
+  static async open(
+    url: string,
+    connectMs: number,
+    deadlineMs: number,
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const ways = encryptionsOf(url)
+    for (const [index, way] of ways.entries()) {
+      try {
+        return await Connection.#open(withoutEncryption(url), way, connectMs, deadlineMs, signal)
+      } catch (error) {
+        if (index === ways.length - 1 || !wantsOtherWay(error)) throw error
+      }
+    }
+    throw new Error('there is no way to connect')
+  }
+
+  static async #open(
+    url: string,
+    encryption: Encryption,
+    connectMs: number,
+    deadlineMs: number,
+    signal: AbortSignal,
+  ): Promise<Connection> {
     const socket = new Socket()
+    const cut = () => socket.destroy()
+    signal.addEventListener('abort', cut, { once: true })
+    socket.once('close', () => signal.removeEventListener('abort', cut))
     const client = new Client({
       connectionString: url,
+      ssl: encryption,
       connectionTimeoutMillis: connectMs,
       fallback_application_name: 'token-audit',
       stream: () => socket,

@@ -1,26 +1,29 @@
 import type { Invariant } from './catalogue.ts'
 import { Connection } from './connection.ts'
-import { failureOf, RETRIES, SessionError, sqlstateOf } from './failure.ts'
-import { STAGE_FACTS_SQL, STAGE_RECORDED_SQL, type StageReading, stageOf } from './stage.ts'
+import { DeadlineError, failureOf, RETRIES } from './failure.ts'
+import { type Look, readLook } from './look.ts'
+import { spreadsTransactions } from './pooler.ts'
 import type { Target } from './targets.ts'
-import { type Limits, type RuleSettings, readOnly } from './transaction.ts'
+import { type Limits, POOLED, type RuleSettings, readOnly } from './transaction.ts'
 import { InFileError, type Judgement, judge } from './violations.ts'
 
-/** What a session needs from outside: time limits, and a way to wait that a test can replace. */
+/** What a session needs from outside, so that a test can replace it. */
 export interface Surroundings {
   readonly limits: Limits
-  /** Waits before something is tried again. */
-  wait(ms: number): Promise<void>
+  /** This machine's clock, in ms. */
+  now(): number
+  /** From 0 to 1: spreads retries of several audits. */
+  random(): number
+  /** Waits before something is tried again; ends with the signal's reason when that is aborted. */
+  wait(ms: number, signal: AbortSignal): Promise<void>
 }
 
-/** What is known about a target before a rule runs. */
-export interface Look {
-  /** e.g. PostgreSQL 17.6 */
-  readonly server: string
-  readonly standby: boolean
-  /** The moment that the target shows: of the last replayed transaction on a standby, else of the server's clock. */
-  readonly asOf: string
-  readonly stage: StageReading
+/** When an audit has to end. */
+export interface End {
+  /** Aborted: all connections are cut, whatever is under way ends with the signal's reason. */
+  readonly signal: AbortSignal
+  /** From then on nothing is begun or tried again, by the surroundings' clock. */
+  readonly deadline: number
 }
 
 /** `attempts` counts from 1; `lost`: there is no connection any more, other rules need not try. */
@@ -31,35 +34,46 @@ export type Outcome<T> = { readonly attempts: number } & (
 
 /** The audit of one target: one connection, one short read-only transaction an invariant. */
 export class Session {
-  readonly #target: Target
+  readonly target: Target
   readonly #run: string
   readonly #surroundings: Surroundings
+  readonly #limits: Limits
+  readonly #end: End
   #connection: Connection | undefined
 
   /** @param run the name of the run in application_name, which pg_stat_activity and the server's log show */
-  constructor(target: Target, run: string, surroundings: Surroundings) {
-    this.#target = target
+  constructor(target: Target, run: string, surroundings: Surroundings, end: End) {
+    this.target = target
     this.#run = run
     this.#surroundings = surroundings
+    this.#limits = { ...surroundings.limits, ...(target.statementMs && { statementMs: target.statementMs }) }
+    this.#end = end
   }
 
-  /** Reads what the target is. */
-  async look(): Promise<Outcome<Look>> {
-    return this.#attempt('look', {}, [], async (connection) => {
-      const { rows } = await connection.query(LOOK_SQL)
-      const [server = null, standby = null, asOf = null] = rows[0] ?? []
-      if (asOf === null) {
-        throw new SessionError(
-          'this standby has not replayed a transaction since it was started: the moment that it shows is unknown',
-        )
-      }
-      return {
-        server: `PostgreSQL ${server}`,
-        standby: standby === 't',
-        asOf,
-        stage: await readStage(connection),
-      }
-    })
+  /**
+   * Reads what the target is, with the help of a second connection for a moment.
+   *
+   * @param relations that the rules read
+   */
+  async look(relations: readonly string[]): Promise<Outcome<Look>> {
+    const { now } = this.#surroundings
+    const looked = await this.#attempt('look', {}, [], (connection) => readLook(connection, relations, now))
+    const connection = this.#connection
+    if ('failure' in looked || connection === undefined) return looked
+    try {
+      const pooled = await spreadsTransactions(connection, () => this.#open())
+      if (!pooled) return looked
+      await this.close()
+      return { attempts: looked.attempts, failure: POOLED, lost: false }
+    } catch (error) {
+      await this.close()
+      // A pooler with a single connection to the server lets the second one wait for the first.
+      const failure =
+        error instanceof DeadlineError
+          ? `two connections at once get no answer: ${POOLED}`
+          : `a second connection, which shows whether there is a pooler in between: ${failureOf(error, this.target.url).text}`
+      return { attempts: looked.attempts, failure, lost: false }
+    }
   }
 
   /**
@@ -77,15 +91,20 @@ export class Session {
       ...momentsOf(given.asOf, given.settleMs),
       'audit.evidence': invariant.needsEvidence ? given.evidence : '',
     }
-    return this.#attempt(invariant.id, settings, invariant.functions, async (connection) => {
-      return judge(connection, invariant)
-    })
+    return this.#attempt(invariant.id, settings, invariant.functions, (connection) =>
+      judge(connection, invariant),
+    )
   }
 
   async close(): Promise<void> {
     const connection = this.#connection
     this.#connection = undefined
     await connection?.close()
+  }
+
+  #open(): Promise<Connection> {
+    const { connectMs, statementMs, graceMs } = this.#limits
+    return Connection.open(this.target.url, connectMs, statementMs + graceMs, this.#end.signal)
   }
 
   /** One transaction; after a failure the connection is given up, so that nothing of it is left behind. */
@@ -95,64 +114,30 @@ export class Session {
     volatile: readonly string[],
     work: (connection: Connection) => Promise<T>,
   ): Promise<Outcome<T>> {
-    const { limits, wait } = this.#surroundings
+    const { now, random, wait } = this.#surroundings
+    const { signal, deadline } = this.#end
     const applicationName = `token-audit/${this.#run}/${what}`
     for (let attempts = 1; ; attempts++) {
       try {
-        this.#connection ??= await Connection.open(
-          this.#target.url,
-          limits.connectMs,
-          limits.statementMs + limits.graceMs,
-        )
+        signal.throwIfAborted()
+        this.#connection ??= await this.#open()
         const connection = this.#connection
-        const value = await readOnly(connection, { limits, applicationName, settings, volatile }, () =>
-          work(connection),
-        )
-        return { attempts, value }
+        const given = { limits: this.#limits, applicationName, settings, volatile }
+        return { attempts, value: await readOnly(connection, given, () => work(connection)) }
       } catch (error) {
-        const { kind, text } = failureOf(error instanceof InFileError ? error.cause : error, this.#target.url)
         await this.close()
+        signal.throwIfAborted()
+        const { kind, text } = failureOf(error instanceof InFileError ? error.cause : error, this.target.url)
         const delay = RETRIES[kind][attempts - 1]
-        if (delay === undefined) {
+        const about = delay === undefined ? 0 : delay * (0.8 + 0.4 * random())
+        if (delay === undefined || now() + about > deadline) {
           const place = error instanceof InFileError && kind === 'broken' ? `${error.place}: ` : ''
           return { attempts, failure: `${place}${text}`, lost: kind === 'lost' }
         }
-        await wait(delay)
+        await wait(about, signal)
       }
     }
   }
-}
-
-const LOOK_SQL = `
-select
-  pg_catalog.current_setting('server_version'),
-  pg_catalog.pg_is_in_recovery(),
-  pg_catalog.to_char(
-    case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_xact_replay_timestamp() else pg_catalog.now() end
-      at time zone 'UTC',
-    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
-
-async function readStage(connection: Connection): Promise<StageReading> {
-  const { rows } = await connection.query(STAGE_FACTS_SQL)
-  const [recorded, usage, legacy, ledger, grantKey] = (rows[0] ?? []).map((value) => value === 't')
-  let stages: string[] | null = null
-  if (recorded) {
-    try {
-      stages = (await connection.query(STAGE_RECORDED_SQL)).rows.map(([stage]) => stage ?? '')
-    } catch (error) {
-      if (sqlstateOf(error)?.startsWith('42')) {
-        return { unclear: `public.token_ledger_stage can't be read: ${failureOf(error).text}` }
-      }
-      throw error
-    }
-  }
-  return stageOf({
-    recorded: stages,
-    usage: usage === true,
-    legacy: legacy === true,
-    ledger: ledger === true,
-    grantKey: grantKey === true,
-  })
 }
 
 /**

@@ -69,7 +69,7 @@ describe('targets', () => {
       ['a=postgres://u:s3cret@H/d', 'b=postgres://v@h:5432/d?sslmode=require'],
       'target "b" is the same database as target "a": h:5432/d',
     ],
-    ['nothing', [], 'no target; give --target NAME=URL, or AUDIT_TARGETS in the environment'],
+    ['nothing', [], 'no target; give --target NAME=URL, --targets FILE, or AUDIT_TARGETS in the environment'],
   ] as const)('with %s are refused', ([, targets, problem]) => {
     expect(problems(targets)).toEqual([problem])
   })

@@ -1,5 +1,6 @@
 import { UsageError } from './errors.ts'
 import { isStage, STAGES, type Stage } from './stage.ts'
+import { encryptionsOf } from './tls.ts'
 
 /** A database to audit. */
 export interface Target {
@@ -8,9 +9,18 @@ export interface Target {
   readonly url: string
   /** The stage that the database must be at. */
   readonly stage?: Stage
+  /** The name that the database must have, whatever the URL of a pooler says. */
+  readonly database?: string
+  /** The system identifier that the cluster must have; a primary and its standbys share it. */
+  readonly system?: string
+  /** How long a statement may take, in ms. */
+  readonly statementMs?: number
+  /** Rules that are left out here. */
+  readonly skip?: readonly { readonly id: string; readonly reason: string }[]
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
+/** What a target's name may be. */
+export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/
 
 /**
  * Reads `NAME=URL` texts, and `NAME=STAGE` pins for them.
@@ -25,42 +35,51 @@ export function parseTargets(targets: readonly string[], pins: readonly string[]
   targets.forEach((text, index) => {
     const at = text.indexOf('=')
     const name = text.slice(0, Math.max(at, 0))
-    const url = text.slice(at + 1)
     if (!NAME.test(name)) {
       problems.push(
         `target ${index + 1} does not have the form NAME=URL; a name has letters, digits, dots, dashes and underscores`,
       )
       return
     }
-    const wrong = wrongUrl(url)
-    if (wrong !== undefined) {
-      problems.push(`target "${name}": ${wrong}`)
-      return
-    }
-    const twin = found.find((other) => other.name === name || place(other.url) === place(url))
-    if (twin !== undefined) {
-      problems.push(
-        twin.name === name
-          ? `target "${name}" is given twice`
-          : `target "${name}" is the same database as target "${twin.name}": ${place(url)}`,
-      )
-      return
-    }
     const stage = stages.get(name)
-    found.push(stage === undefined ? { name, url } : { name, url, stage })
+    found.push({ name, url: text.slice(at + 1), ...(stage && { stage }) })
   })
+  problems.push(...problemsOf(found))
   for (const name of stages.keys()) {
     if (problems.length === 0 && !found.some((target) => target.name === name)) {
       problems.push(`a stage is given for "${name}", but there is no such target`)
     }
   }
   if (targets.length === 0) {
-    problems.push('no target; give --target NAME=URL, or AUDIT_TARGETS in the environment')
+    problems.push('no target; give --target NAME=URL, --targets FILE, or AUDIT_TARGETS in the environment')
   }
   if (problems.length > 0) {
     throw new UsageError(problems)
   }
   return found
+}
+
+/** What is wrong with URLs, and which targets are there twice: one line each. */
+export function problemsOf(targets: readonly Target[]): readonly string[] {
+  const problems: string[] = []
+  const fine: Target[] = []
+  for (const target of targets) {
+    const { name, url } = target
+    const wrong = wrongUrl(url)
+    if (wrong !== undefined) {
+      problems.push(`target "${name}": ${wrong}`)
+      continue
+    }
+    const twin = fine.find((other) => other.name === name || place(other.url) === place(url))
+    if (twin === undefined) {
+      fine.push(target)
+    } else if (twin.name === name) {
+      problems.push(`target "${name}" is given twice`)
+    } else {
+      problems.push(`target "${name}" is the same database as target "${twin.name}": ${place(url)}`)
+    }
+  }
+  return problems
 }
 
 /** What is separated by blanks and line breaks in an environment variable. */
@@ -139,6 +158,11 @@ function wrongUrl(text: string): string | undefined {
   }
   if (![url.username, url.password, database].every(decodes)) {
     return `the URL can't be read; ${ENCODE}`
+  }
+  try {
+    encryptionsOf(text)
+  } catch (error) {
+    return (error as Error).message
   }
   return undefined
 }

@@ -56,19 +56,24 @@ export async function readOnly<T>(
     client_encoding: 'UTF8',
     // With it off a backslash would end strings elsewhere than for the parser that has checked the rule.
     standard_conforming_strings: 'on',
+    // A statement whose client is gone (a deadline, Ctrl-C, a killed job) ends within a second, and not at its limit.
+    client_connection_check_interval: '1s',
     application_name: applicationName.slice(0, 63),
     ...settings,
   }
   const names = Object.keys(wanted)
   await connection.query('begin transaction isolation level repeatable read read only')
   try {
-    await connection.query(
-      `select ${names.map((name, index) => `pg_catalog.set_config('${name}', $${index + 1}, true)`).join(', ')}`,
+    const { rows: set } = await connection.query(
+      `select ${names.map((name, index) => `pg_catalog.set_config('${name}', ${settingOf(name, index + 1)}, true)`).join(', ')}`,
       Object.values(wanted),
     )
+    // The only one that the server chooses itself.
+    if (AS_OF in wanted) wanted[AS_OF] = set[0]?.[names.indexOf(AS_OF)] ?? ''
     const read = [...names, 'transaction_read_only', 'transaction_isolation']
     const { rows } = await connection.query(
       `select ${read.map((name) => readBack(name, wanted[name])).join(', ')},
+        pg_catalog.pg_backend_pid(),
         (select pg_catalog.string_agg(distinct p.proname::text, ', ')
          from pg_catalog.pg_proc as p
          where p.pronamespace = 'pg_catalog'::pg_catalog.regnamespace and p.provolatile = 'v'
@@ -81,7 +86,9 @@ export async function readOnly<T>(
       read,
       values,
     )
-    const found = values[read.length]
+    const [backend, found] = values.slice(read.length)
+    connection.backend ??= backend ?? undefined
+    if (connection.backend !== backend) throw new SessionError(POOLED)
     if (found !== null && found !== undefined) {
       throw new SessionError(
         `it calls ${found}(): volatile, so it may write, wait, or answer differently each time`,
@@ -93,6 +100,28 @@ export async function readOnly<T>(
     await connection.query('rollback').catch(() => {})
   }
 }
+
+/** Why a target is refused that is reached through a pooler in transaction mode. */
+export const POOLED =
+  'this is a pooler in transaction mode: each transaction may get another connection of the server, so what the audit knows of one does not hold for the next, and its time-outs and its name are not those of a session; use the session pooler (Supabase: port 5432 in place of 6543), or the server itself'
+
+const AS_OF = 'audit.as_of'
+
+/**
+ * A moment that no row of the snapshot is later than: the snapshot is there before the clock is read. What a rule is
+ * given is never earlier than the run's own moment.
+ */
+function settingOf(name: string, parameter: number): string {
+  return name === AS_OF
+    ? `pg_catalog.to_char(greatest($${parameter}::timestamptz, ${SHOWN_MOMENT}) at time zone 'UTC', '${ISO_FORMAT}')`
+    : `$${parameter}`
+}
+
+/** The moment that a server shows: on a standby when the last replayed transaction was committed, else its clock. */
+export const SHOWN_MOMENT = `case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_xact_replay_timestamp() else pg_catalog.clock_timestamp() end`
+
+/** ISO 8601 with microseconds, for to_char of a timestamp in UTC. */
+export const ISO_FORMAT = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 
 /** Evidence may be megabytes long: of a long value only the hash travels back. */
 const LONG = 200

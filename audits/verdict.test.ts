@@ -24,7 +24,7 @@ const rows = Object.entries(ALONE).flatMap(([status, exits]) =>
 describe('the verdict', () => {
   test('knows every status', () => {
     expect(Object.keys(STATUSES)).toEqual(Object.keys(ALONE))
-    expect(Object.keys(EXITS)).toEqual(['0', '1', '2', '3', '4'])
+    expect(Object.keys(EXITS)).toEqual(['0', '1', '2', '3', '4', '130'])
   })
 
   test.for(rows)('of a rule that ends as %s and is %s is %i', ([status, severity, exit]) => {

@@ -19,8 +19,9 @@ export const EXITS = {
   0: 'all rules that were run found nothing at or above --fail-on',
   1: 'violations',
   2: 'could not judge; wins over 1, the report shows both',
-  3: 'bad usage or configuration; nothing was run',
-  4: 'the verdict was not delivered: Slack, or a report file; wins over 0, 1 and 2',
+  3: 'bad usage or configuration, and nothing was run; or a waiver that nothing needs any more, after the run',
+  4: 'the verdict was not delivered: Slack, a report file, the history; wins over all others',
+  130: 'interrupted: nothing is said about any ledger',
 } as const
 
 export type Verdict = 'ok' | 'violations' | 'could_not_judge'

@@ -59,12 +59,17 @@ export function impatient(
   return {
     limits: { ...LIMITS, ...limits },
     waits,
+    now: Date.now,
+    random: () => 0.5,
     wait: async (ms) => {
       waits.push(ms)
       await whileWaiting()
     },
   }
 }
+
+/** For a session that nothing interrupts. */
+export const NO_END = { signal: new AbortController().signal, deadline: Number.POSITIVE_INFINITY }
 
 export const AS_OF = '2026-11-02T03:04:05.678901Z'
 
@@ -75,7 +80,7 @@ export async function judge(
   given: { surroundings?: Surroundings; settleMs?: number; evidence?: string } = {},
 ): Promise<Outcome<Judgement>> {
   const target: Target = { name: 'scratch', url }
-  const session = new Session(target, 'run', given.surroundings ?? impatient())
+  const session = new Session(target, 'run', given.surroundings ?? impatient(), NO_END)
   try {
     return await session.judge(invariant, {
       asOf: AS_OF,
