@@ -56,7 +56,7 @@ export async function deliver(
   let pauses = 0
   for (let attempts = 1; ; attempts += 1) {
     const timeoutMs = Math.max(1, Math.min(requestMs, until - now()))
-    const answer = await post(url, plain ? { text: plainMessage } : { ...message }, timeoutMs)
+    const answer = await post(url, plain ? { text: plainMessage } : { ...message }, timeoutMs, now)
     if (answer.kind === 'taken') return { attempts, plain }
     if (answer.kind === 'invalid' && !plain) {
       plain = true
@@ -79,14 +79,19 @@ type Answer =
   | { readonly kind: 'passing'; readonly problem: string; readonly retryAfterMs: number | undefined }
 
 /** The library's own retries are off: they know neither Retry-After, nor a budget. */
-async function post(url: string, payload: { readonly text: string }, timeout: number): Promise<Answer> {
-  let retryAfter: string | null = null
+async function post(
+  url: string,
+  payload: { readonly text: string },
+  timeout: number,
+  now: () => number,
+): Promise<Answer> {
+  let retryAfterMs: number | undefined
   const webhook = new IncomingWebhook(url, {
     timeout,
     // The library's error keeps no headers; and a redirect that is not followed still has a status to tell.
     fetch: async (input, init) => {
       const response = await fetch(input, { ...init, redirect: 'manual' })
-      retryAfter = response.headers.get('retry-after')
+      retryAfterMs = msOf(response.headers.get('retry-after'), now())
       return response
     },
   })
@@ -96,18 +101,20 @@ async function post(url: string, payload: { readonly text: string }, timeout: nu
     if (text.trim() === 'ok') return { kind: 'taken' }
     return { kind: 'final', problem: 'Slack did not take the message: 200, and not "ok"' }
   } catch (error) {
-    return error instanceof IncomingWebhookHTTPError ? refused(error, url, retryAfter) : lost(error, timeout)
+    return error instanceof IncomingWebhookHTTPError
+      ? refused(error, url, retryAfterMs)
+      : lost(error, timeout)
   }
 }
 
 /** https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks, "Handling errors". */
-function refused(error: IncomingWebhookHTTPError, url: string, retryAfter: string | null): Answer {
+function refused(error: IncomingWebhookHTTPError, url: string, retryAfterMs: number | undefined): Answer {
   const { statusCode: status } = error
   const problem = `Slack refused the message: ${status}${wordOf(error.body, url)}`
   if (status >= 300 && status < 400) {
     return { kind: 'final', problem: `Slack can't be reached: ${status}, a redirect, is not followed` }
   }
-  if (status === 429) return { kind: 'passing', problem, retryAfterMs: msOf(retryAfter) }
+  if (status === 429) return { kind: 'passing', problem, retryAfterMs }
   if (status >= 500) return { kind: 'passing', problem, retryAfterMs: undefined }
   return { kind: status === 400 || status === 413 ? 'invalid' : 'final', problem }
 }
@@ -128,9 +135,9 @@ function lost(error: unknown, timeout: number): Answer {
 }
 
 /** Seconds, or a date. */
-function msOf(retryAfter: string | null): number | undefined {
+function msOf(retryAfter: string | null, now: number): number | undefined {
   if (retryAfter === null) return undefined
   if (/^\d+$/.test(retryAfter)) return Number(retryAfter) * 1_000
   const at = Date.parse(retryAfter)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
+  return Number.isNaN(at) ? undefined : Math.max(0, at - now)
 }
