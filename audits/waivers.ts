@@ -36,6 +36,8 @@ const DAY_MS = 24 * 60 * 60_000
 
 const text = (what: string) => z.string(`${what}; in quotes if it begins with #`).trim().min(1, what)
 
+const IMPACT = 'a whole number, or a decimal in quotes: it covers no greater impact'
+
 const entry = z
   .strictObject({
     invariant: z.string().optional(),
@@ -49,10 +51,10 @@ const entry = z
     ticket: text('where it is followed'),
     expires: z.iso.date('a date such as 2026-11-30: the last day on which it holds, in UTC'),
     'max-rows': z.int('a whole number: it covers no more rows').positive('a whole number, at least 1'),
-    'max-impact': z.union(
-      [z.int().nonnegative().transform(String), z.string().regex(/^\d+(\.\d+)?$/)],
-      'a whole number, or a decimal in quotes: it covers no greater impact',
-    ),
+    'max-impact': z
+      .union([z.int(IMPACT), z.string()], IMPACT)
+      .transform(String)
+      .pipe(z.string().regex(/^\d+(\.\d+)?$/, IMPACT)),
   })
   .refine(({ invariant, fingerprint }) => (invariant === undefined) !== (fingerprint === undefined), {
     message: 'either invariant or fingerprint',
@@ -83,7 +85,8 @@ export async function readWaivers(path: string, ids: readonly string[], now: Dat
     }
     const key = `${invariant ?? fingerprint}${target === undefined ? '' : `@${target}`}`
     const twin = waivers.find((other) => other.key === key)
-    if (twin !== undefined) problems.push(`${place(index)}: this is waived already, in ${twin.place}`)
+    if (twin !== undefined)
+      problems.push(`${place(index)}: this is waived already, in ${twin.place}: change that entry`)
     waivers.push({
       key,
       place: place(index),
