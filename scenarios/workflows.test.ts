@@ -94,7 +94,7 @@ describe('secrets of production', () => {
   test('only the nightly audit sees them, in its protected environment', () => {
     expect(ci).not.toContain('secrets')
     expect(nightly).toMatch(/^ {4}environment: production-audit$/m)
-    expect(nightly).not.toMatch(/\bpull_request|\bpush\b/)
+    expect(nightly).not.toMatch(/\bpull_request|^ {2}push:/m)
   })
 
   const guard = shellOf(nightly, 'The secrets are there')
@@ -119,6 +119,30 @@ describe('secrets of production', () => {
       )
   })
 
+  test('no switch is a warning: the audit runs, and nobody notices the night on which it does not', () => {
+    const { status, stdout } = run({ AUDIT_TARGETS: targets, SLACK_WEBHOOK_URL: 'https://hooks.example' })
+    expect(status).toBe(0)
+    expect(stdout).toContain(
+      '::warning title=Nobody notices a missing night::the secret HEARTBEAT_URL is not set',
+    )
+  })
+
+  // Whoever takes over a dependency of the audit must not be able to change the repository with it.
+  test('what may write to the repository holds no secret', () => {
+    expect(nightly).toContain('contents: write')
+    expect(
+      houseErrors(
+        nightly.replace(
+          '    environment: production-audit\n',
+          '    environment: production-audit\n    permissions:\n      contents: write\n',
+        ),
+      ),
+    ).toEqual(['may write: contents: write'])
+    expect(houseErrors(nightly.replace(/GH_TOKEN: .*/, 'GH_TOKEN: secrets.PAT'))).toEqual([
+      'may write: contents: write',
+    ])
+  })
+
   // GitHub masks the secret as a whole only: a single URL out of it would be printed.
   test.each([targets, targets.replace('\n', ' ')])(
     'every password inside the targets is masked: %j',
@@ -126,6 +150,7 @@ describe('secrets of production', () => {
       const { status, stdout, stderr } = run({
         AUDIT_TARGETS: value,
         SLACK_WEBHOOK_URL: 'https://hooks.example',
+        HEARTBEAT_URL: 'https://ping.example',
       })
       expect({ status, stdout, stderr }).toEqual({
         status: 0,
