@@ -81,7 +81,12 @@ export async function waive(
     await rename(draft, path)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
-    throw new UsageError(error.problems.map((problem) => problem.replaceAll(shown(draft), shown(path))))
+    throw new UsageError(
+      error.problems.map((problem) => {
+        const what = problem.replace(/^.*?:\d+: (\d+\.)?/, '').replaceAll(shown(draft), shown(path))
+        return `${shown(path)} can't take the waiver: ${what}`
+      }),
+    )
   } finally {
     await rm(draft, { force: true })
   }
