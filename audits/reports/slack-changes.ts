@@ -46,9 +46,7 @@ export function changesOf(report: Report): Changes {
     waived: all.filter(
       ({ rule }) =>
         rule.status === 'waived' &&
-        (rule.lapsed.length > 0 ||
-          (report.history !== 'none' &&
-            (rule.change === 'new' || rule.change === 'reopened' || news(rule) > 0))),
+        (rule.change === 'new' || rule.change === 'reopened' || news(rule) > 0 || rule.lapsed.length > 0),
     ),
     resolved: all.filter(
       ({ rule }) => STATUSES[rule.status].judged && (rule.change === 'resolved' || rule.resolved.length > 0),
@@ -116,9 +114,8 @@ function byUser(findings: readonly Finding[]): (Finding | UserGroup)[] {
 }
 
 function isSmall({ rule }: Finding): boolean {
-  const { sample, violations, mass } = rule
+  const { sample, violations } = rule
   return (
-    !mass &&
     violations === sample.length &&
     sample.every(({ user_id }) => user_id !== null) &&
     usersOf(rule).length <= USERS
