@@ -34,10 +34,7 @@ export function changesOf(report: Report): Changes {
   const all = report.targets.flatMap((target) => target.invariants.map((rule) => ({ target, rule })))
   const red = violated(report.targets)
   const fresh = red.filter(({ rule }) => isFresh(rule, report))
-  const again = red.filter(
-    ({ rule }) =>
-      !isFresh(rule, report) && (rule.remind || rule.lapsed.length > 0 || report.history === 'untold'),
-  )
+  const again = red.filter(({ rule }) => !isFresh(rule, report) && isToldAgain(rule, report))
   const told = [...fresh, ...again]
   return {
     unjudged: unjudged(report.targets),
@@ -70,8 +67,28 @@ export function news({ sample }: RuleReport): number {
   return sample.filter(({ change }) => change === 'new' || change === 'reopened').length
 }
 
+/** By how many violations a rule has grown, or shrunk, of which there are too many to follow one by one. */
+export function growth(rule: RuleReport): number {
+  const before = lastJudged(rule)?.violations
+  return rule.mass && before != null ? (rule.violations ?? 0) - before : 0
+}
+
+/** All was waived at the last conclusive run, and is not any more: a waiver has expired, was exceeded or taken out. */
+export function isUncovered(rule: RuleReport): boolean {
+  return rule.status === 'fail' && lastJudged(rule)?.status === 'waived'
+}
+
+/** The last run before this one that judged the rule. */
+export function lastJudged({ trend }: RuleReport): RuleReport['trend'][number] | undefined {
+  return trend.findLast(({ status }) => STATUSES[status].judged)
+}
+
 function isFresh(rule: RuleReport, report: Report): boolean {
-  return standingOf(rule, report) !== 'open' || news(rule) > 0
+  return standingOf(rule, report) !== 'open' || news(rule) > 0 || growth(rule) > 0
+}
+
+function isToldAgain(rule: RuleReport, { history }: Report): boolean {
+  return rule.remind || rule.lapsed.length > 0 || isUncovered(rule) || history === 'untold'
 }
 
 /**

@@ -1,6 +1,15 @@
 import { reaches } from '../verdict.ts'
 import type { Report, RuleReport, ViolationReport } from './report.ts'
-import { type Changes, news, standingOf, USERS, type UserGroup } from './slack-changes.ts'
+import {
+  type Changes,
+  growth,
+  isUncovered,
+  lastJudged,
+  news,
+  standingOf,
+  USERS,
+  type UserGroup,
+} from './slack-changes.ts'
 import { code, codeBlock, mrkdwn } from './slack-text.ts'
 import { totalOf } from './total.ts'
 import { type Finding, group, measureOf, plural, SUBJECTS, type Unjudged } from './words.ts'
@@ -42,7 +51,7 @@ export function storiesOf(changes: Changes, report: Report): Story[] {
 export function changesLine({ told, waived, resolved, unchanged }: Changes, report: Report): string {
   const standing = (which: string) => told.filter(({ rule }) => standingOf(rule, report) === which)
   const open = standing('open')
-  const grown = open.filter(({ rule }) => news(rule) > 0).length
+  const grown = open.filter(({ rule }) => news(rule) > 0 || growth(rule) > 0).length
   const lapsed = told.filter(({ rule }) => rule.lapsed.length > 0).length
   const counts: [number, string][] = [
     [standing('new').length, 'new'],
@@ -119,19 +128,23 @@ function userStory({ target, users, rules }: UserGroup, report: Report): Story {
 }
 
 function resolvedStory({ target, rule }: Finding): Story {
-  const { resolved, status, violations } = rule
-  const since = resolved.map((subject) => subject.since).filter((time) => time !== null)
+  const { resolved, status, violations, change } = rule
+  const since = [...resolved.map((subject) => subject.since), ...(change === 'resolved' ? [rule.since] : [])]
+    .filter((time) => time !== null)
+    .sort()[0]
   const left = status === 'fail' || status === 'waived' ? (violations ?? 0) : 0
+  // Of a mass, not all are named.
+  const gone = change === 'resolved' ? (lastJudged(rule)?.violations ?? resolved.length) : resolved.length
   return {
     heading: `:white_check_mark: *Resolved* · ${mrkdwn(target.name, NAME)} · *${mrkdwn(rule.title, TITLE)}*`,
     lines: [
       [
-        resolved.length === 0 ? 'all violations are gone' : `${plural(resolved.length, 'violation')} gone`,
+        gone === 0 ? 'all violations are gone' : `${plural(gone, 'violation')} gone`,
         ...(left === 0 ? [] : [`${group(String(left))} still there`]),
-        ...(since.length === 0 ? [] : [`open since ${since.sort()[0]?.slice(0, 10)}`]),
+        ...(since === undefined ? [] : [`open since ${since.slice(0, 10)}`]),
         mrkdwn(rule.id, NAME),
       ].join(' · '),
-      ...subjectLines(resolved, resolved.length),
+      ...subjectLines(resolved, gone),
     ],
     psql: null,
   }
@@ -140,7 +153,9 @@ function resolvedStory({ target, rule }: Finding): Story {
 function icon(rule: RuleReport, report: Report): string {
   if (rule.status === 'waived') return ':white_circle:'
   if (!reaches(rule.severity, report.fail_on)) return ':large_yellow_circle:'
-  return standingOf(rule, report) === 'open' && news(rule) === 0 ? ':large_orange_circle:' : ':red_circle:'
+  return standingOf(rule, report) === 'open' && news(rule) === 0 && growth(rule) === 0
+    ? ':large_orange_circle:'
+    : ':red_circle:'
 }
 
 function standingWords(rule: RuleReport, report: Report): string {
@@ -155,7 +170,7 @@ function standingWords(rule: RuleReport, report: Report): string {
         ? 'Open'
         : `Open since ${since.slice(0, 10)}${days < 1 ? '' : ` (${plural(days, 'day')})`}`,
   }[standingOf(rule, report)]
-  return rule.status === 'waived' ? `${words}, waived` : words
+  return `${words}${rule.status === 'waived' ? ', waived' : isUncovered(rule) ? ', no longer waived' : ''}`
 }
 
 function severityWords({ severity }: RuleReport, { fail_on }: Report): string {
@@ -174,6 +189,7 @@ function aboutWords(rule: RuleReport, report: Report): string {
     mrkdwn(measureOf(rule), TITLE),
     ...parts,
     ...(waived ? [`${group(String(waived))} waived`] : []),
+    ...(growth(rule) > 0 ? [`${group(String(growth(rule)))} more than in the last run`] : []),
     ...(mass ? ['too many to follow one by one'] : []),
     mrkdwn(id, NAME),
   ].join(' · ')

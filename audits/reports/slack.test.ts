@@ -22,6 +22,13 @@ const ANN = '00000000-0000-4000-8000-00000000000a'
 const night = (rules: readonly RuleReport[], change: Partial<Report> = {}) =>
   report([target(rules)], { verdict: 'violations', exit: 1, history: 'kept', ...change })
 
+/** What a run before this one found of a rule. */
+const trend = (status: RuleReport['status'], violations: number | null) => ({
+  started_at: '2026-11-01T03:17:00.000Z',
+  status,
+  violations,
+})
+
 /** What is read of a block. */
 function shown(block: KnownBlock): string {
   if (block.type === 'header') return block.text.text
@@ -160,6 +167,8 @@ describe('nothing is posted', () => {
       night([rule()], { verdict: 'ok', exit: 0, history: 'untold' }),
     ],
     ['nothing has changed', night([open(3), open(1)])],
+    ['a mass is as large as it was', night([open(10_000, { trend: [trend('fail', 10_000)] })])],
+    ['a mass is smaller than it was', night([open(10_000, { trend: [trend('fail', 20_000)] })])],
     [
       'what is waived is as it was',
       night([rule({ status: 'waived', violations: 1, waived: 1, change: 'open' })]),
@@ -207,10 +216,29 @@ describe('something is posted', () => {
     ],
     [
       'what is resolved in part',
-      open(3, { resolved: resolved(1).resolved }),
-      /^:white_check_mark: \*Resolved\* .*\n1 violation gone · 3 still there/,
+      open(3, { since: '2026-10-01T03:17:00.000Z', resolved: resolved(1).resolved }),
+      /^:white_check_mark: \*Resolved\* .*\n1 violation gone · 3 still there · open since 2026-10-30 /,
     ],
-    ['masses that are resolved', rule({ change: 'resolved' }), /\nall violations are gone · a-rule/],
+    [
+      'a mass that is resolved: most of it has no name',
+      resolved(200, { trend: [trend('fail', 10_000), trend('error', null)] }),
+      /\n10,000 violations gone · [\s\S]*\nand 9,995 more$/,
+    ],
+    [
+      'what is resolved, and nobody knows how much it was',
+      rule({ change: 'resolved' }),
+      /\nall violations are gone · a-rule/,
+    ],
+    [
+      'a mass that has grown',
+      open(10_000, { trend: [trend('fail', 9_000), trend('error', null)] }),
+      /^:red_circle: \*Open since .*\n10,000 violations, .* · 1,000 more than in the last run · too many to follow/,
+    ],
+    [
+      'a waiver that was taken out',
+      open(1, { trend: [trend('waived', 1), trend('error', null)] }),
+      /^:large_orange_circle: \*Open since 2026-10-30 \(3 days\), no longer waived · critical\*/,
+    ],
     [
       'a finding below what gates',
       fresh(1, { severity: 'minor' }),
@@ -223,6 +251,12 @@ describe('something is posted', () => {
     ],
   ] as const)('of %s', ([, of, told]) => {
     expect(stories(night([rule({ id: 'fine' }), of]))).toEqual([expect.stringMatching(told)])
+  })
+
+  test('of a new violation among few: which one it is says more than how many more', () => {
+    expect(all(night([{ ...mixture('new'), trend: [trend('fail', 2)] }]))).not.toContain(
+      'than in the last run',
+    )
   })
 
   // What nobody was told is not known, however long it is open.
