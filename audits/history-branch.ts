@@ -175,8 +175,7 @@ function run(args: readonly string[], cwd: string, env: Branch['env']): Promise<
     execFile('git', [...args], options, (error, out, told) => {
       if (error === null) return done(out.replace(/\n$/, ''))
       const why = error.killed ? `no answer within ${GIT_MS / 1_000} s` : told.trim() || error.message
-      // The URL of a remote may hold a password.
-      failed(new Error(`git ${args[0]}: ${why.replaceAll(/\/\/[^@/\s]*@/g, '//***@')}`))
+      failed(new Error(`git ${args[0]}: ${why}`))
     })
   })
 }

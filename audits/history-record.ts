@@ -80,7 +80,7 @@ export function recordOf(
     rules: invariants
       .filter(({ id }) => !drill || id === DRILL)
       .map((rule) => recordedRule(rule, started_at)),
-    waivers: drill ? {} : { ...waivers },
+    waivers: { ...waivers },
   }
 }
 

@@ -10,6 +10,9 @@ import { recordOf } from './history-record.ts'
 import { dark, failed, report, rule, target, violation } from './reports/examples.ts'
 import type { Report, RuleReport, TargetReport } from './reports/report.ts'
 
+/** A process id that no Linux gives. */
+const NOBODY = 2 ** 22 + 1
+
 const NOW = new Date('2026-12-01T03:17:00.000Z')
 
 async function scratch(): Promise<string> {
@@ -266,7 +269,7 @@ describe('two runs on one history', () => {
   test.each([
     [
       'on another machine',
-      JSON.stringify({ token: 't', pid: 1, host: 'elsewhere', since: NOW.toISOString() }),
+      JSON.stringify({ token: 't', pid: NOBODY, host: 'elsewhere', since: NOW.toISOString() }),
     ],
     ['before it could say who it is', ''],
   ])('one that died %s holds it until it was silent for a minute', async (_, text) => {
@@ -283,7 +286,7 @@ describe('two runs on one history', () => {
     const directory = await scratch()
     await writeFile(
       join(directory, '.lock'),
-      JSON.stringify({ token: 't', pid: 2 ** 22 + 1, host: hostname(), since: NOW.toISOString() }),
+      JSON.stringify({ token: 't', pid: NOBODY, host: hostname(), since: NOW.toISOString() }),
     )
     let holders = 0
     let most = 0

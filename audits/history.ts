@@ -1,6 +1,5 @@
 import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DRILL } from './drill.ts'
 import { shown, UsageError } from './errors.ts'
 import { takeLock } from './history-lock.ts'
 import { type RecordedRule, type RecordedTarget, recordOf, recordSchema } from './history-record.ts'
@@ -99,14 +98,13 @@ export async function openHistory(directory: string, options: HistoryOptions): P
 /** What is known from these records of one target, oldest first. */
 export function pastOf(records: readonly RecordedTarget[]): Past {
   const real = records.filter(({ drill }) => !drill)
-  const drills = records.filter(({ drill }) => drill)
   const named = new Map(
     records.flatMap(({ rules }) =>
       rules.flatMap(({ id, open }) => open.map(({ fingerprint }) => [fingerprint, id] as const)),
     ),
   )
   const runsOf = (id: string) =>
-    (id === DRILL ? drills : real).flatMap((run) => {
+    records.flatMap((run) => {
       const rule = run.rules.find((one) => one.id === id)
       return rule === undefined ? [] : [{ run, rule }]
     })

@@ -6,8 +6,8 @@ import { follow } from './lifecycle.ts'
 import { dark, report, rule, target, violation } from './reports/examples.ts'
 import type { RuleReport } from './reports/report.ts'
 
-/** The start of the run of a day in November. */
-const on = (day: number) => `2026-11-${String(day).padStart(2, '0')}T03:17:00.000Z`
+/** The start of the run of a day, counted from the first of November. */
+const on = (day: number) => new Date(Date.UTC(2026, 10, day, 3, 17)).toISOString()
 
 /** A rule that finds exactly these subjects. */
 function finds(...subjects: string[]): RuleReport {
@@ -212,11 +212,11 @@ describe('a reminder', () => {
 describe('the trend', () => {
   test('is the 29 runs before, oldest first, with those that could not judge', () => {
     const night = nights()
-    for (let day = 1; day <= 29; day++) night(day, day === 28 ? dark('error') : finds('a'))
-    const { trend } = night(30, finds())
+    for (let day = 1; day <= 31; day++) night(day, day === 30 ? dark('error') : finds('a'))
+    const { trend } = night(32, finds())
     expect(trend).toHaveLength(29)
-    expect(trend[0]).toEqual({ started_at: on(1), status: 'fail', violations: 1 })
-    expect(trend[27]).toEqual({ started_at: on(28), status: 'error', violations: null })
+    expect(trend[0]).toEqual({ started_at: on(3), status: 'fail', violations: 1 })
+    expect(trend[27]).toEqual({ started_at: on(30), status: 'error', violations: null })
   })
 })
 

@@ -343,7 +343,10 @@ describe('a waiver that nothing needs', () => {
   test('of a fingerprint that no run has named: every rule has to be judged', () => {
     const waivers = [waiver({ fingerprint: FINGERPRINT, key: FINGERPRINT })]
     const night = nights()
-    expect(night(prod(rule(), dark('error', { id: 'b-rule' })), waivers)).toEqual([])
+    const lost = [target([], { problem: 'no rule can be judged' })]
+    for (const blind of [prod(rule(), dark('error', { id: 'b-rule' })), lost, lost]) {
+      expect(night(blind, waivers)).toEqual([])
+    }
     expect(night(prod(rule(), rule({ id: 'b-rule' })), waivers)).toEqual([])
     expect(night(prod(rule(), rule({ id: 'b-rule' })), waivers)).toHaveLength(1)
   })
