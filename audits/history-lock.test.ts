@@ -26,9 +26,11 @@ test('who comes late to a dead one gives back what it took from a living one', a
   await files.writeFile(path, DEAD)
   const move = rename.getMockImplementation() as typeof files.rename
   const firstHolds = Promise.withResolvers<void>()
+  const taken = Promise.withResolvers<void>()
   rename.mockImplementationOnce(async (from, to) => {
     await firstHolds.promise
-    return move(from, to)
+    await move(from, to)
+    taken.resolve()
   })
   let second = false
   const late = takeLock(directory, { now: NOW, waitMs: 60_000 }).then((lock) => {
@@ -39,6 +41,7 @@ test('who comes late to a dead one gives back what it took from a living one', a
   const first = await takeLock(directory, { now: NOW, waitMs: 0 })
   const mine = await files.readFile(path, 'utf8')
   firstHolds.resolve()
+  await taken.promise
   await vi.waitFor(async () => {
     expect(await files.readdir(directory)).toEqual(['.lock'])
     expect(await files.readFile(path, 'utf8')).toBe(mine)
