@@ -3,14 +3,22 @@ import { Command, CommanderError } from 'commander'
 import { entitlements, readEvidence } from '../audits/evidence.ts'
 import { adjust } from '../fixtures/migrations/adjust.ts'
 import { differences } from '../fixtures/migrations/differences.ts'
+import { beat, installHeartbeat } from '../fixtures/migrations/heartbeat.ts'
 import { toCsv } from '../fixtures/migrations/reviewed.ts'
 import { migrate, type Step } from '../fixtures/migrations/run.ts'
 import { MigrationError, parseTarget } from '../fixtures/migrations/target.ts'
-import { adjustmentInWords, differencesInWords, migrationInWords } from '../fixtures/migrations/words.ts'
+import {
+  adjustmentInWords,
+  differencesInWords,
+  heartbeatInWords,
+  migrationInWords,
+} from '../fixtures/migrations/words.ts'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
 
 const program = new Command('migrate')
-  .description('The road from two token ledgers to one: view, unify, differences, adjust.')
+  .description(
+    'The road from two token ledgers to one: view, unify, differences, adjust; and the heartbeat of replicas.',
+  )
   .exitOverride()
   .addHelpText('after', '\nExit: 0 done, 2 could not run (nothing was written), 3 wrong usage.')
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'migrate: ')) })
@@ -63,6 +71,26 @@ program
       throw new UsageError(`--file can't be read: ${error.message}`)
     })
     print(adjustmentInWords(await adjust(target, content)))
+  })
+
+program
+  .command('heartbeat')
+  .description(
+    'install a row that the primary renews each minute: by it the audit knows how old a replica is',
+  )
+  .requiredOption('--database <url>', 'the primary')
+  .action(async ({ database }: { database: string }) => {
+    print(heartbeatInWords(await installHeartbeat(parseTarget(database))))
+  })
+
+program
+  .command('beat')
+  .description(
+    'renew that row once, where there is no pg_cron: for an application or a workflow to run each minute',
+  )
+  .requiredOption('--database <url>', 'the primary')
+  .action(async ({ database }: { database: string }) => {
+    print([`heartbeat: beaten at ${(await beat(parseTarget(database))).toISOString()}`])
   })
 
 function print(lines: readonly string[]): void {
