@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -30,16 +30,17 @@ export async function takeLock(
   { waitMs, now, signal }: { readonly waitMs: number; readonly now: Date; readonly signal?: AbortSignal },
 ): Promise<Lock> {
   const path = join(directory, '.lock')
-  const token = randomUUID()
-  const text = JSON.stringify({ token, pid: process.pid, host: hostname(), since: now.toISOString() })
+  const text = JSON.stringify({
+    token: randomUUID(),
+    pid: process.pid,
+    host: hostname(),
+    since: now.toISOString(),
+  })
   const until = performance.now() + waitMs
   while (!(await created(path, text))) {
     const held = await readFile(path, 'utf8').catch(undefinedWhenGone)
     if (held === undefined) continue
-    if (await isDead(path, held)) {
-      await clear(path, held, token)
-      continue
-    }
+    if ((await isDead(path, held)) && (await clear(path, held))) continue
     if (performance.now() >= until) {
       throw new UsageError(
         `--history ${shown(directory)}: ${whose(held)} is using it: wait for its end, or remove ${shown(path)} when there is none`,
@@ -69,27 +70,34 @@ async function created(path: string, text: string): Promise<boolean> {
 }
 
 async function isDead(path: string, held: string): Promise<boolean> {
-  const touched = await stat(path).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => Number.POSITIVE_INFINITY,
-  )
-  if (Date.now() - touched > SILENT_MS) return true
+  if (await isSilent(path)) return true
   const holder = holderOf(held)
   return holder !== undefined && holder.host === hostname() && !runs(holder.pid)
 }
 
-/** Of several who see a dead holder's file at once, one may take away the file that another has just made. */
-async function clear(path: string, dead: string, token: string): Promise<void> {
-  const aside = `${path}.${token}`
-  try {
-    await rename(path, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
+async function isSilent(path: string): Promise<boolean> {
+  const file = await stat(path).catch(undefinedWhenGone)
+  return file !== undefined && Date.now() - file.mtimeMs > SILENT_MS
+}
+
+/**
+ * Takes away the file of a dead holder. One process at a time, and after another look: else, of several who saw it, one
+ * may take away what another has just put in its place.
+ *
+ * @returns whether this process had its turn
+ */
+async function clear(path: string, dead: string): Promise<boolean> {
+  const turn = `${path}.clear`
+  if (!(await created(turn, ''))) {
+    if (await isSilent(turn)) await rm(turn, { force: true })
+    return false
   }
-  const moved = await readFile(aside, 'utf8')
-  if (moved !== dead) await created(path, moved)
-  await rm(aside)
+  try {
+    if ((await readFile(path, 'utf8').catch(undefinedWhenGone)) === dead) await rm(path, { force: true })
+    return true
+  } finally {
+    await rm(turn, { force: true })
+  }
 }
 
 function holderOf(held: string): z.output<typeof holderSchema> | undefined {
