@@ -3,6 +3,7 @@ import { Connection } from './connection.ts'
 import { DeadlineError, failureOf, RETRIES } from './failure.ts'
 import { type Look, readLook } from './look.ts'
 import { spreadsTransactions } from './pooler.ts'
+import { type Screened, screen } from './screen.ts'
 import type { Target } from './targets.ts'
 import { type Limits, POOLED, type RuleSettings, readOnly } from './transaction.ts'
 import { InFileError, type Judgement, judge } from './violations.ts'
@@ -93,6 +94,23 @@ export class Session {
     }
     return this.#attempt(invariant.id, settings, invariant.functions, (connection) =>
       judge(connection, invariant),
+    )
+  }
+
+  /**
+   * Runs the screens of rules: which of them can't find anything.
+   *
+   * @param asOf the target's, from `look`
+   * @param seeds of the keyed weights: signed 64-bit integers
+   */
+  async screen(
+    rules: readonly Invariant[],
+    given: { asOf: string; seeds: readonly string[] },
+  ): Promise<Outcome<ReadonlyMap<string, Screened>>> {
+    const settings = { ...momentsOf(given.asOf, 0), 'audit.evidence': '' }
+    const functions = [...new Set(rules.flatMap((rule) => rule.functions))]
+    return this.#attempt('screen', settings, functions, (connection) =>
+      screen(connection, rules, given.seeds),
     )
   }
 
