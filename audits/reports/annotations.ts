@@ -1,0 +1,62 @@
+import { reaches } from '../verdict.ts'
+import type { Report } from './report.ts'
+import { measureOf, printable, unjudged, violated } from './words.ts'
+
+/** GitHub shows this many annotations of a step, and drops the others without a word. */
+const SHOWN = 10
+
+interface Annotation {
+  readonly level: 'error' | 'warning'
+  readonly title: string
+  readonly text: string
+  /** From the root of the repository. */
+  readonly file?: string
+}
+
+/**
+ * Workflow commands that make GitHub annotate the files of the rules (GitHub's docs, "Workflow commands"): what could
+ * not be judged, then violations, the most severe first; at most as many as are shown, the last one says how many more
+ * there are.
+ */
+export function renderAnnotations(report: Report): string {
+  const annotations = [...dark(report), ...red(report)]
+  const shown = annotations.length > SHOWN ? annotations.slice(0, SHOWN - 1) : annotations
+  const left = annotations.length - shown.length
+  const more: Annotation[] =
+    left === 0 ? [] : [{ level: 'warning', title: 'Token audit', text: `and ${left} more, in the report` }]
+  return [...shown, ...more].map((annotation) => `${line(annotation)}\n`).join('')
+}
+
+function dark({ targets }: Report): Annotation[] {
+  return unjudged(targets).map(({ target, rules, problem }) => ({
+    level: 'error',
+    title: `Could not judge ${target.name}: ${rules.length === 0 ? 'the whole target' : rules.map(({ id }) => id).join(', ')}`,
+    text: problem,
+    ...(rules[0] !== undefined && { file: rules[0].file }),
+  }))
+}
+
+function red({ targets, fail_on }: Report): Annotation[] {
+  return violated(targets).map(({ target, rule }) => ({
+    level: reaches(rule.severity, fail_on) ? 'error' : 'warning',
+    title: `${rule.severity} on ${target.name}: ${rule.title}`,
+    text: [`${rule.id}: ${measureOf(rule)}. ${rule.fix}`, ...rule.lapsed].join(' '),
+    file: rule.file,
+  }))
+}
+
+function line({ level, title, text, file }: Annotation): string {
+  const properties = [
+    ...(file === undefined ? [] : [`file=${property(file)}`, 'line=1']),
+    `title=${property(title.slice(0, 200))}`,
+  ]
+  return `::${level} ${properties.join(',')}::${data(text.slice(0, 1_000))}`
+}
+
+function data(text: string): string {
+  return printable(text).replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+}
+
+function property(text: string): string {
+  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
+}
