@@ -6,11 +6,15 @@ import { audit } from '../../audits/audit.ts'
 import { readCatalogue } from '../../audits/catalogue.ts'
 import { parseEvidence } from '../../audits/evidence.ts'
 import { beat, installHeartbeat } from '../../fixtures/migrations/heartbeat.ts'
+import { migrate as migrateTo } from '../../fixtures/migrations/run.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
-import { fillUnified } from '../engine/healthy.ts'
+import { fillAsFound, fillUnified } from '../engine/healthy.ts'
 import { test } from '../support/test.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
+
+/** What heartbeat.sql says that undoes it. */
+const UNDO = 'drop function public.token_audit_beat(); drop table public.token_audit_heartbeat'
 
 async function rows(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = new Client({ connectionString: url })
@@ -69,26 +73,63 @@ describe('the heartbeat', () => {
     ).rejects.toThrow('permission denied')
   })
 
-  // A stand-in with pg_cron's signature: the extension is not among the tests' binaries.
-  test('is scheduled once a minute where pg_cron is', async ({ database, expect }) => {
+  // A stand-in with pg_cron's signature, which replaces a job of the same name as pg_cron does: the extension is not
+  // among the tests' binaries.
+  test('is scheduled each minute where pg_cron is, as one job however often it is installed', async ({
+    database,
+    expect,
+  }) => {
     const { url } = await database('as-found')
     await rows(
       url,
-      `create schema cron; create table cron.calls (name text, at text, command text);
-       create function cron.schedule(job_name text, schedule text, command text) returns bigint language sql
-       as 'insert into cron.calls values ($1, $2, $3) returning 1::bigint'`,
+      `create schema cron; create table cron.job (jobname text primary key, schedule text, command text);
+       create function cron.schedule(job_name text, schedule text, command text) returns bigint language sql as
+       'insert into cron.job values ($1, $2, $3)
+        on conflict (jobname) do update set schedule = excluded.schedule, command = excluded.command
+        returning 1::bigint'`,
     )
     expect((await installHeartbeat(parseTarget(url))).scheduled).toBe(true)
-    const [call] = await rows(url, 'select * from cron.calls')
-    expect(call).toEqual({
-      name: 'token-audit-heartbeat',
-      at: '* * * * *',
-      command: 'select public.token_audit_beat()',
-    })
-    await rows(url, String(call?.command))
+    const { out } = await migrate('heartbeat', '--database', url)
+    expect(out).toContain('pg_cron beats each minute (job token-audit-heartbeat)')
+    const jobs = await rows(url, 'select * from cron.job')
+    expect(jobs).toEqual([
+      {
+        jobname: 'token-audit-heartbeat',
+        schedule: '* * * * *',
+        command: 'select public.token_audit_beat()',
+      },
+    ])
+    await rows(url, String(jobs[0]?.command))
   })
 
-  test('changes nothing that the audit judges', async ({ database, expect }) => {
+  test('changes no verdict of the audit at any stage, and not the stage', async ({ database, expect }) => {
+    const { url } = await database('as-found')
+    const evidence = parseEvidence(await fillAsFound(url), 'healthy')
+    const catalogue = await readCatalogue(join(ROOT, 'audits/invariants'))
+    const judged = async () => {
+      const [target] = (await audit({ targets: [{ name: 'a', url }], catalogue, evidence })).targets
+      return {
+        stage: target?.stage,
+        problem: target?.problem,
+        rules: target?.invariants.map(({ id, status }) => ({ id, status })),
+      }
+    }
+    for (const stage of ['as-found', 'view', 'unify'] as const) {
+      if (stage !== 'as-found') await migrateTo(parseTarget(url), stage)
+      const without = await judged()
+      expect(without).toMatchObject({ stage, problem: null })
+      await installHeartbeat(parseTarget(url))
+      expect(await judged()).toEqual(without)
+      if (stage !== 'as-found') {
+        expect(await migrateTo(parseTarget(url), stage, { dryRun: true })).toMatchObject({
+          nothingToDo: true,
+        })
+      }
+      await rows(url, UNDO)
+    }
+  })
+
+  test('is green on a healthy ledger', async ({ database, expect }) => {
     const { url } = await database('as-found')
     const evidence = parseEvidence(await fillUnified(url), 'healthy')
     await installHeartbeat(parseTarget(url))
@@ -109,6 +150,7 @@ describe('the heartbeat', () => {
     expect(installed.out).toContain(
       'there is no pg_cron here: let something call select public.token_audit_beat()',
     )
+    expect(installed.out).toContain('grant select on public.token_audit_heartbeat to token_audit')
     expect(installed.code).toBe(0)
     expect((await migrate('beat', '--database', url)).out).toMatch(/^heartbeat: beaten at 20\d\d-/)
   })

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { beat, installHeartbeat } from '../../fixtures/migrations/heartbeat.ts'
+import { parseTarget } from '../../fixtures/migrations/target.ts'
 import { inDatabase } from '../../fixtures/postgres/connection.ts'
 import { type Database, Databases } from '../../fixtures/postgres/databases.ts'
 import { parseTestPostgres } from '../../fixtures/postgres/server.ts'
@@ -252,6 +254,24 @@ describe('a backend that is ended', () => {
     await standby.endBackends('deaf')
     await standby.endBackends('listening')
     expect(await Promise.all([deaf, listening])).toEqual([1, 0])
+  })
+})
+
+describe('the heartbeat of the primary', () => {
+  test('arrives here, and can not be given here', async () => {
+    const app = await databases.create('as-found')
+    const here = inDatabase(standby.url, app.name)
+    const sql = 'select trunc(extract(epoch from beaten_at), 3) from public.token_audit_heartbeat'
+    const { beatenAt } = await installHeartbeat(parseTarget(app.url))
+    await standby.caughtUp()
+    expect(await ask(here, sql)).toEqual([(beatenAt.getTime() / 1_000).toFixed(3)])
+    const next = await beat(parseTarget(app.url))
+    expect(next.getTime()).toBeGreaterThanOrEqual(beatenAt.getTime())
+    await standby.caughtUp()
+    expect(await ask(here, sql)).toEqual([(next.getTime() / 1_000).toFixed(3)])
+    for (const attempt of [beat(parseTarget(here)), installHeartbeat(parseTarget(here))]) {
+      await expect(attempt).rejects.toThrow('this server is a read-only replica: give the URL of the primary')
+    }
   })
 })
 
