@@ -2,6 +2,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { shown, UsageError } from './errors.ts'
 import { type FileProblem, type Header, readHeader } from './header.ts'
+import { rowScreen } from './screen-sql.ts'
 import { type QueryReading, readQuery, readStatements } from './sql.ts'
 import { isStage, STAGES, type Stage } from './stage.ts'
 
@@ -32,8 +33,13 @@ export interface Invariant {
   readonly line: number
   /** The rule has the column user_id. */
   readonly namesUser: boolean
-  /** Built-in functions that rule and population call. */
+  /** Built-in functions that rule, population and screen call. */
   readonly functions: readonly string[]
+  /**
+   * A boolean expression: true where the select would return no row. $1 stands for a seed. Undefined: the rule has no
+   * screen, its select is run each time.
+   */
+  readonly screen?: string | undefined
 }
 
 export interface Catalogue {
@@ -118,6 +124,7 @@ export async function readCatalogue(...directories: string[]): Promise<Catalogue
         line: header.bodyLine + leadingLines(header.body),
         namesUser: rule.columns.includes('user_id'),
         functions: [...new Set([...rule.functions, ...counted.functions])],
+        screen: rule.problems.length === 0 ? await rowScreen(header.body.trim()) : undefined,
       })
     }
   }

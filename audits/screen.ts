@@ -1,72 +1,69 @@
-import { parse } from 'libpg-query'
 import type { Invariant } from './catalogue.ts'
 import type { Connection } from './connection.ts'
 import { SessionError } from './failure.ts'
+import { columnOf, nameOf, type Scan, takeOutScans } from './screen-sql.ts'
 
-/** What the screen of a rule showed. */
+/** What a screen says of a rule. */
 export interface Screened {
-  /** The rule's select would find nothing. */
+  /** The rule's select would return no row, but for a chance of 2⁻⁶²; false: only the select can tell. */
   readonly clear: boolean
+  /** How much the rule looks at. */
   readonly population: number
 }
 
-/** A rule that looks at each row of one table alone: it finds something where this many rows fit is not 0. */
-interface RowRule {
-  readonly rule: Invariant
-  /** `public.token_usage as u` */
-  readonly table: string
-  readonly where: string
-}
-
 /**
- * Runs the screens of rules, inside a transaction: one scan a table for all rules that look at its rows one by one.
- * A rule without a screen is not in the result.
+ * Screens rules, and counts what each looks at, in one statement and as few scans as possible: what rules want to know
+ * of one table is computed together. Inside a transaction whose settings are those of the rules.
+ *
+ * A rule without a screen is counted and never clear. One whose population is in the evidence is left out.
+ *
+ * @param seeds two random signed 64-bit integers, which key the weights that screens give to users
+ * @throws what the server says; then every rule has to run its select
  */
 export async function screen(
   connection: Connection,
   rules: readonly Invariant[],
-  _seeds: readonly string[],
+  seeds: readonly string[],
 ): Promise<ReadonlyMap<string, Screened>> {
-  const found = new Map<string, Screened>()
-  const rowRules = (await Promise.all(rules.map(rowRuleOf))).flatMap((one) => one ?? [])
-  for (const table of new Set(rowRules.map((one) => one.table))) {
-    const here = rowRules.filter((one) => one.table === table)
-    const counts = here.map(
-      ({ rule, where }) =>
-        `pg_catalog.count(*) filter (where (\n${where}\n)), ${rule.population === `select count(*) from ${table.split(' ')[0]}` ? 'pg_catalog.count(*)' : `(\n${rule.population}\n)`}`,
-    )
-    const { rows } = await connection.query(`select ${counts.join(',\n')} from ${table}`)
-    const values = (rows[0] ?? []).map(Number)
-    for (const [index, { rule }] of here.entries()) {
-      const [violations, population] = values.slice(2 * index, 2 * index + 2)
-      if (violations === undefined || population === undefined)
-        throw new SessionError('a screen without a number')
-      found.set(rule.id, { clear: violations === 0, population })
-    }
-  }
-  return found
+  const screened = rules.filter(({ population }) => !population.includes('audit.evidence'))
+  if (screened.length === 0) return new Map()
+  const { rows } = await connection.query(await screenSql(screened, seeds))
+  const values = rows[0] ?? []
+  return new Map(
+    screened.map(({ id, file }, index) => {
+      const population = Number(values[2 * index] ?? Number.NaN)
+      if (!Number.isSafeInteger(population)) {
+        throw new SessionError(`${file}, population: "${values[2 * index]}" is no count`)
+      }
+      return [id, { population, clear: values[2 * index + 1] === 't' }]
+    }),
+  )
 }
 
-type Node = Readonly<Record<string, unknown>>
-
-/** The screen that a rule has by its own text; undefined when it is more than one condition on one table's rows. */
-async function rowRuleOf(rule: Invariant): Promise<RowRule | undefined> {
-  const { stmts } = (await parse(rule.sql)) as { stmts?: readonly { stmt?: { SelectStmt?: Node } }[] }
-  const select = stmts?.[0]?.stmt?.SelectStmt
-  const from = select?.fromClause as readonly Node[] | undefined
-  const range = from?.[0]?.RangeVar as
-    | { schemaname?: string; relname: string; alias?: { aliasname: string } }
-    | undefined
-  if (select === undefined || range === undefined || from?.length !== 1 || select.whereClause === undefined)
-    return undefined
-  if (
-    ['withClause', 'groupClause', 'havingClause', 'distinctClause', 'larg', 'limitCount'].some(
-      (key) => key in select,
-    )
-  ) {
-    return undefined
+/** One row: for each rule its population, and whether its screen is clear. */
+export async function screenSql(rules: readonly Invariant[], seeds: readonly string[]): Promise<string> {
+  const scans: Scan[] = []
+  const columns: string[] = []
+  for (const { population, screen } of rules) {
+    columns.push(await takeOutScans(`(\n${population}\n)`, scans))
+    columns.push(screen === undefined ? 'false' : await takeOutScans(keyed(screen, seeds), scans))
   }
-  const table = `${range.schemaname}.${range.relname} as ${range.alias?.aliasname}`
-  const [, where] = rule.sql.split(`\nfrom ${table}\nwhere `)
-  return where === undefined ? undefined : { rule, table, where }
+  const from = scans.map(({ table, alias, aggregates }, index) => {
+    const all = aggregates.map((aggregate, place) => `${aggregate} as ${columnOf(place)}`)
+    return `(\nselect\n  ${all.join(',\n  ')}\nfrom ${table}${alias === undefined ? '' : ` as ${alias}`}\n) as ${nameOf(index)}`
+  })
+  return `select\n${columns.join(',\n')}${from.length > 0 ? `\nfrom ${from.join(', ')}` : ''}`
 }
+
+/** A screen with a weight in it is asked once with each seed: what one misses by chance, the other finds. */
+function keyed(screen: string, seeds: readonly string[]): string {
+  if (!SEED.test(screen)) return `(\n${screen}\n)`
+  return seeds
+    .map((seed) => {
+      if (!/^-?\d{1,19}$/.test(seed)) throw new TypeError(`"${seed}" is no seed: a signed 64-bit integer`)
+      return `(\n${screen.replaceAll(SEED, `'${seed}'::bigint`)}\n)`
+    })
+    .join(' and ')
+}
+
+const SEED = /\$1\b/g

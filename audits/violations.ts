@@ -42,9 +42,17 @@ const TYPES: Readonly<Record<number, string>> = {
 }
 const BIGINT = 20
 
-/** Runs one rule inside a transaction: population, shape, rows, all in its snapshot. */
-export async function judge(connection: Connection, invariant: Invariant): Promise<Judgement> {
-  const population = await populationOf(connection, invariant)
+/**
+ * Runs one rule inside a transaction: population, shape, rows, all in its snapshot.
+ *
+ * @param counted the population, where a screen has just counted it: a table of millions is not read once a rule
+ */
+export async function judge(
+  connection: Connection,
+  invariant: Invariant,
+  counted?: number,
+): Promise<Judgement> {
+  const population = counted ?? (await populationOf(connection, invariant))
   await checkShape(connection, invariant)
   return { population, ...(await violationsOf(connection, invariant)) }
 }
