@@ -229,3 +229,87 @@ export const WORST = report(
   ),
   { verdict: 'violations', exit: 1 },
 )
+
+/** The runs before: quiet, then found something, once not judged. */
+const TREND: RuleReport['trend'] = Array.from({ length: 29 }, (_, index) => ({
+  started_at: `2026-10-${String(index + 3).padStart(2, '0')}T03:17:00.000Z`,
+  status: index < 20 ? 'pass' : index === 22 ? 'error' : 'fail',
+  violations: index < 20 ? 0 : index === 22 ? null : index - 18,
+}))
+
+const LAST_NIGHT = '2026-11-01T03:17:00.000Z'
+
+/** A night that is compared with those before it: new, open, reopened, resolved, waived, settled. */
+export const HISTORY = report(
+  [
+    target(
+      [
+        failed(2, {
+          id: 'balance-is-ledger-sum',
+          title: 'The balance of every user is the sum of the user’s ledger',
+          change: 'new',
+          since: '2026-11-02T03:17:00.000Z',
+          trend: TREND.map((run) => ({ ...run, status: 'pass', violations: 0 })),
+          sample: [
+            violation({ change: 'new', since: '2026-11-02T03:17:00.000Z' }),
+            violation({ subject_id: 'invoice:in_2', change: 'new', since: '2026-11-02T03:17:00.000Z' }),
+          ],
+        }),
+        failed(3, {
+          id: 'evidence-has-grant',
+          change: 'open',
+          since: '2026-10-25T03:17:00.000Z',
+          remind: true,
+          waived: 1,
+          transient: 4,
+          lapsed: ['the waiver LED-12 (audits/waivers.yml:14) ended on 2026-11-01'],
+          trend: TREND,
+          resolved: [
+            {
+              fingerprint: '0'.repeat(64),
+              subject_type: 'grant_key',
+              subject_id: 'invoice:in_9',
+              user_id: ANN,
+              since: LAST_NIGHT,
+            },
+          ],
+        }),
+        failed(5_000, { id: 'running-balance-chain', change: 'reopened', since: LAST_NIGHT, trend: TREND }),
+        rule({
+          id: 'overdraft',
+          status: 'waived',
+          violations: 2,
+          waived: 2,
+          users: 1,
+          impact: '7',
+          change: 'open',
+          since: LAST_NIGHT,
+        }),
+        rule({ id: 'drip-adds-up', status: 'transient', transient: 3 }),
+        rule({
+          id: 'one-grant-per-fact',
+          judged_by: 'screen',
+          change: 'resolved',
+          since: LAST_NIGHT,
+          trend: TREND,
+          resolved: [
+            {
+              fingerprint: '1'.repeat(64),
+              subject_type: 'invoice',
+              subject_id: 'in_7',
+              user_id: ANN,
+              since: LAST_NIGHT,
+            },
+          ],
+        }),
+      ],
+      {
+        warnings: ['this was a standby in the last run and is a primary now: it was promoted'],
+        skipped: [{ id: 'used-counter-is-usage', reason: 'the counter is retired, LED-7' }],
+        freshness: { by: 'replay', age_ms: 61_000 },
+        screened: { seeds: ['1234567890123456789', '-42'], full: null },
+      },
+    ),
+  ],
+  { verdict: 'violations', exit: 1, history: 'kept', retried: 2 },
+)

@@ -1,7 +1,16 @@
 import { STATUSES } from '../verdict.ts'
 import type { Report, RuleReport, TargetReport } from './report.ts'
 import { verdictLine } from './verdict-line.ts'
-import { measureOf, printable, SUBJECTS, targetLine, violationLine } from './words.ts'
+import {
+  changeOf,
+  measureOf,
+  printable,
+  remarksOf,
+  SUBJECTS,
+  targetLine,
+  targetNotes,
+  violationLine,
+} from './words.ts'
 
 /** JUnit: a suite a target, a case a rule. fail → failure, could not judge → error, waived and not judged → skipped. */
 export function renderJunit(report: Report): string {
@@ -28,6 +37,7 @@ function suite(target: TargetReport, report: Report): { cases: readonly Case[]; 
   const cases = [
     ...whole,
     ...target.invariants.map((rule) => ruleCase(target, rule)),
+    ...target.skipped.map(({ id, reason }) => testcase(target, id, 0, 'skipped', `left out: ${reason}`)),
     ...target.needs_evidence.map((id) => testcase(target, id, 0, 'skipped', 'no evidence was given')),
     ...target.not_applicable.map((id) =>
       testcase(target, id, 0, 'skipped', `has no meaning at stage ${target.stage}`),
@@ -40,6 +50,7 @@ function suite(target: TargetReport, report: Report): { cases: readonly Case[]; 
       `  <testsuite name="${xml(target.name)}"${counts(cases)} time="${time}" timestamp="${report.started_at.slice(0, 19)}">`,
       '    <properties>',
       `      <property name="verdict" value="${xml(verdictLine(report))}"/>`,
+      ...targetNotes(target).map((note) => `      <property name="note" value="${xml(note)}"/>`),
       '    </properties>',
       ...cases.flatMap(({ lines }) => lines),
       '  </testsuite>',
@@ -54,13 +65,19 @@ function ruleCase(target: TargetReport, rule: RuleReport): Case {
   }
   if (gates) {
     const found = rule.sample.slice(0, SUBJECTS).map(violationLine)
-    const body = [rule.why, rule.fix, ...found, ...(rule.psql === null ? [] : [rule.psql])].join('\n')
+    const body = [
+      rule.why,
+      rule.fix,
+      ...remarksOf(rule),
+      ...found,
+      ...(rule.psql === null ? [] : [rule.psql]),
+    ].join('\n')
     return testcase(
       target,
       rule.id,
       rule.ms,
       'failure',
-      `${rule.severity}: ${rule.title}: ${measureOf(rule)}`,
+      [`${rule.severity}: ${rule.title}: ${measureOf(rule)}`, ...[changeOf(rule) ?? []].flat()].join(', '),
       body,
     )
   }

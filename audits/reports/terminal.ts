@@ -1,14 +1,18 @@
 import pc from 'picocolors'
 import type { Report, RuleReport, TargetReport } from './report.ts'
-import { verdictLine, verdictWords } from './verdict-line.ts'
+import { changesLine, verdictLine, verdictWords } from './verdict-line.ts'
 import {
+  changeOf,
   group,
   measureOf,
   plural,
   printable,
+  quiet,
+  remarksOf,
   SUBJECTS,
   statusCounts,
   targetLine,
+  targetNotes,
   unjudged,
   violated,
   violationLine,
@@ -19,15 +23,18 @@ const INDENT = '    '
 /** The report for a person at a terminal; the verdict is the last line. */
 export function renderTerminal(report: Report, { color }: { color: boolean }): string {
   const paint = pc.createColors(color)
-  const lines = [`Token audit ${report.run_id}`]
+  const lines = [`${report.drill ? 'FIRE DRILL  ' : ''}Token audit ${report.run_id}`]
   for (const target of report.targets) {
     lines.push('', `${paint.bold(printable(target.name))}  ${printable(target.url)}`)
     const known = targetLine(target)
     if (known !== '') lines.push(`  ${known}`)
+    for (const note of targetNotes(target)) lines.push(`  ${paint.dim(printable(note))}`)
     lines.push(...targetLines(target, paint))
   }
   const last = { ok: paint.green, violations: paint.red, could_not_judge: paint.magenta }[report.verdict]
   const words = verdictWords(report)
+  const changes = changesLine(report)
+  if (changes !== null) lines.push('', changes)
   lines.push('', `${last(paint.bold(paint.inverse(words)))}${verdictLine(report).slice(words.length)}`)
   return lines.join('\n')
 }
@@ -50,6 +57,8 @@ function targetLines(target: TargetReport, paint: Paint): string[] {
   for (const { rule } of violated([target])) {
     lines.push('', ...ruleLines(rule, paint))
   }
+  const told = quiet(target)
+  if (told.length > 0) lines.push('', ...told.map((line) => `  ${printable(line)}`))
   const dark: [string, readonly string[]][] = [
     ['not judged, no evidence was given', target.needs_evidence],
     [`without meaning at stage ${target.stage}`, target.not_applicable],
@@ -63,9 +72,11 @@ function targetLines(target: TargetReport, paint: Paint): string[] {
 function ruleLines(rule: RuleReport, paint: Paint): string[] {
   const heading = rule.severity === 'minor' ? paint.yellow : paint.red
   const more = (rule.violations ?? 0) - Math.min(rule.sample.length, SUBJECTS)
+  const change = changeOf(rule)
   return [
     `  ${heading(rule.severity)}  ${paint.bold(rule.id)}  ${printable(rule.title)}`,
-    `${INDENT}${paint.bold(measureOf(rule))}`,
+    `${INDENT}${paint.bold(measureOf(rule))}${change === null ? '' : `, ${change}`}`,
+    ...remarksOf(rule).map((remark) => `${INDENT}${printable(remark)}`),
     `${INDENT}why: ${printable(rule.why)}`,
     `${INDENT}fix: ${printable(rule.fix)}`,
     ...rule.sample.slice(0, SUBJECTS).map((violation) => `${INDENT}- ${violationLine(violation)}`),

@@ -37,6 +37,16 @@ export function verdictLine(report: Report): string {
   ].join('; ')} (exit ${exit})`
 }
 
+/** What changed since the last run, e.g. `2 new, 1 resolved`; null where nothing did, or there is nothing to compare with. */
+export function changesLine({ targets }: Report): string | null {
+  const rules = targets.flatMap(({ invariants }) => invariants)
+  const counted = (['new', 'reopened', 'open', 'resolved'] as const)
+    .map((change) => [rules.filter((rule) => rule.change === change).length, change] as const)
+    .filter(([count]) => count > 0)
+    .map(([count, change]) => `${count} ${change}`)
+  return counted.length === 0 ? null : `since the last run: ${counted.join(', ')}`
+}
+
 function unjudgedInWords({ targets }: Report): string {
   const entries = unjudged(targets)
   const lost = entries.filter(({ rules }) => rules.length === 0).length

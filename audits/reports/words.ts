@@ -1,4 +1,5 @@
 import { SEVERITIES } from '../catalogue.ts'
+import { duration } from '../freshness.ts'
 import { STATUSES } from '../verdict.ts'
 import type { RuleReport, TargetReport, ViolationReport } from './report.ts'
 
@@ -75,12 +76,68 @@ function shortened(text: string, most: number): string {
 }
 
 /** What is known of a target besides its rules. */
-export function targetLine({ server, standby, stage, as_of }: TargetReport): string {
+export function targetLine({ server, standby, stage, as_of, freshness }: TargetReport): string {
   return [
     ...(server === null ? [] : [`${server}${standby ? ', standby' : ''}`]),
     ...(stage === null ? [] : [`stage ${stage}`]),
     ...(as_of === null ? [] : [`as of ${as_of}`]),
+    ...(freshness === null || freshness.by === 'primary' ? [] : [freshnessOf(freshness)]),
   ].join(' · ')
+}
+
+function freshnessOf({ by, age_ms }: NonNullable<TargetReport['freshness']>): string {
+  const what = by === 'heartbeat' ? 'heartbeat' : 'last replayed transaction'
+  return age_ms === null ? `${what} unknown` : `${what} ${duration(age_ms)} old`
+}
+
+/** What must be known of a target and changes no verdict, a line each. */
+export function targetNotes({ warnings, skipped, screened }: TargetReport): readonly string[] {
+  return [
+    ...warnings.map((warning) => `warning: ${warning}`),
+    ...skipped.map(({ id, reason }) => `skipped: ${id}: ${reason}`),
+    ...(screened === null
+      ? []
+      : [
+          screened.full === null
+            ? `screened, with the seeds ${screened.seeds.join(' and ')}`
+            : `every select was run: ${screened.full}`,
+        ]),
+  ]
+}
+
+/** What became of a rule's violations, e.g. `open since 2026-11-01`; null: nothing to tell. */
+export function changeOf({ change, since }: RuleReport): string | null {
+  if (change === 'unknown') return 'history unknown'
+  return change === 'open' && since !== null ? `open since ${since.slice(0, 10)}` : change
+}
+
+/** What belongs to a rule's figures: waived, settled, too many to follow. */
+export function remarksOf({ waived, transient, mass, lapsed }: RuleReport): readonly string[] {
+  return [
+    ...(waived ? [`${group(String(waived))} of them waived`] : []),
+    ...(transient ? [`${group(String(transient))} more were gone at the second look`] : []),
+    ...(mass ? ['too many to follow one by one'] : []),
+    ...lapsed,
+  ]
+}
+
+/** Rules with nothing but waived rows, or with what settled, or with what is resolved: told, and no finding. */
+export function quiet({ invariants }: TargetReport): readonly string[] {
+  return invariants.flatMap((rule) => [
+    ...(rule.status === 'waived' ? [`waived: ${rule.id}: ${measureOf(rule)}`] : []),
+    ...(rule.status === 'transient'
+      ? [`settled: ${rule.id}: ${plural(rule.transient ?? 0, 'violation')} gone at the second look`]
+      : []),
+    ...(rule.change === 'resolved' || rule.resolved.length > 0
+      ? [`resolved: ${rule.id}: ${resolvedOf(rule)}`]
+      : []),
+  ])
+}
+
+function resolvedOf({ resolved }: RuleReport): string {
+  const ids = resolved.slice(0, SUBJECTS).map(({ subject_id }) => shortened(subject_id, 80))
+  const left = resolved.length - ids.length
+  return ids.length === 0 ? 'all' : `${ids.join(', ')}${left > 0 ? ` and ${left} more` : ''}`
 }
 
 /** How many rules ended how, e.g. `38 pass, 1 fail`. */
