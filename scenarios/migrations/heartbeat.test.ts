@@ -42,9 +42,14 @@ describe('the heartbeat', () => {
   }) => {
     const { url } = await database('unified')
     const target = parseTarget(url)
+    const clock = async () => Number((await rows(url, 'select clock_timestamp() as at'))[0]?.at)
+    const start = await clock()
     const first = await installHeartbeat(target)
     const second = await installHeartbeat(target)
     const third = await beat(target)
+    const end = await clock()
+    expect(first.beatenAt.getTime()).toBeGreaterThanOrEqual(start)
+    expect(third.getTime()).toBeLessThanOrEqual(end)
     expect(first.scheduled).toBe(false)
     expect(second.beatenAt.getTime()).toBeGreaterThanOrEqual(first.beatenAt.getTime())
     const all = await rows(url, 'select beaten_at from public.token_audit_heartbeat')
@@ -58,6 +63,14 @@ describe('the heartbeat', () => {
   test('is nobody else’s to read or to set', async ({ database, expect }) => {
     const { url } = await database('as-found')
     await installHeartbeat(parseTarget(url))
+    const [guards] = await rows(
+      url,
+      `select c.relrowsecurity as rows, p.proconfig as settings
+       from pg_class as c, pg_proc as p
+       where c.oid = 'public.token_audit_heartbeat'::regclass
+         and p.oid = 'public.token_audit_beat()'::regprocedure`,
+    )
+    expect(guards).toEqual({ rows: true, settings: ['search_path=""'] })
     for (const role of ['anon', 'authenticated']) {
       for (const sql of [
         'select * from public.token_audit_heartbeat',
