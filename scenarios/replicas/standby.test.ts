@@ -269,8 +269,10 @@ describe('the heartbeat of the primary', () => {
     expect(next.getTime()).toBeGreaterThanOrEqual(beatenAt.getTime())
     await standby.caughtUp()
     expect(await ask(here, sql)).toEqual([(next.getTime() / 1_000).toFixed(3)])
-    for (const attempt of [beat(parseTarget(here)), installHeartbeat(parseTarget(here))]) {
-      await expect(attempt).rejects.toThrow('this server is a read-only replica: give the URL of the primary')
+    for (const attempt of [beat, installHeartbeat]) {
+      await expect(attempt(parseTarget(here))).rejects.toThrow(
+        'this server is a read-only replica: give the URL of the primary',
+      )
     }
   })
 })
