@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { shown, UsageError } from './errors.ts'
 import { type FileProblem, type Header, readHeader } from './header.ts'
 import { rowScreen } from './screen-sql.ts'
-import { type QueryReading, readQuery, readStatements } from './sql.ts'
+import { type QueryReading, readQuery, readStatements, SCREEN_SETTINGS } from './sql.ts'
 import { isStage, STAGES, type Stage } from './stage.ts'
 
 export const SEVERITIES = ['critical', 'major', 'minor'] as const
@@ -36,8 +37,8 @@ export interface Invariant {
   /** Built-in functions that rule, population and screen call. */
   readonly functions: readonly string[]
   /**
-   * A boolean expression: true where the select would return no row. $1 stands for a seed. Undefined: the rule has no
-   * screen, its select is run each time.
+   * A boolean expression: true where the select would return no row. From the file of that name in `screens`, else from
+   * the rule itself where that asks one question of each row of one table. Undefined: its select is run each time.
    */
   readonly screen?: string | undefined
 }
@@ -85,6 +86,7 @@ const SETTLE_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 export async function readCatalogue(...directories: string[]): Promise<Catalogue> {
   const problems: string[] = []
   const invariants: Invariant[] = []
+  const screens = await readScreens(directories, problems)
   for (const { file, id, text } of await readDirectories(directories, problems)) {
     const header = readHeader(
       text,
@@ -123,15 +125,49 @@ export async function readCatalogue(...directories: string[]): Promise<Catalogue
         sql: header.body.trim(),
         line: header.bodyLine + leadingLines(header.body),
         namesUser: rule.columns.includes('user_id'),
-        functions: [...new Set([...rule.functions, ...counted.functions])],
-        screen: rule.problems.length === 0 ? await rowScreen(header.body.trim()) : undefined,
+        functions: [
+          ...new Set([...rule.functions, ...counted.functions, ...(screens.get(id)?.functions ?? [])]),
+        ],
+        screen:
+          screens.get(id)?.sql ??
+          (rule.problems.length === 0 ? await rowScreen(header.body.trim()) : undefined),
       })
     }
+  }
+  const ids = new Set(invariants.map(({ id }) => id))
+  for (const [id, { file }] of screens) {
+    if (!ids.has(id)) problems.push(`${file}: there is no rule "${id}"; a screen is named as its rule`)
   }
   if (problems.length > 0) {
     throw new UsageError(problems)
   }
   return { invariants }
+}
+
+interface ScreenFile {
+  readonly file: string
+  readonly sql: string
+  readonly functions: readonly string[]
+}
+
+/** The screens that stand beside the rules: one query of one boolean a file, `clear`. By the rule's id. */
+async function readScreens(
+  directories: readonly string[],
+  problems: string[],
+): Promise<ReadonlyMap<string, ScreenFile>> {
+  const beside = directories
+    .map((directory) => join(directory, '../screens'))
+    .filter((path) => existsSync(path))
+  const screens = new Map<string, ScreenFile>()
+  for (const { file, id, text } of await readDirectories(beside, problems)) {
+    const { columns, functions, problems: found } = await readQuery(text, 1, SCREEN_SETTINGS)
+    problems.push(...found.map(({ line, text }) => `${file}:${line}: ${text}`))
+    if (found.length === 0 && (columns.length !== 1 || columns[0] !== 'clear')) {
+      problems.push(`${file}:1: a screen selects one boolean, clear: true where its rule would find nothing`)
+    }
+    screens.set(id, { file, sql: `(\n${text}\n)`, functions })
+  }
+  return screens
 }
 
 /**

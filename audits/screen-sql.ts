@@ -20,7 +20,7 @@ export interface Scan {
  */
 export async function rowScreen(sql: string): Promise<string | undefined> {
   const select = await onlySelect(sql)
-  const table = select && onlyTable(select)
+  const table = select && onlyTable(select, sql)
   if (select === undefined || table === undefined || !isPlain(select) || select.whereClause === undefined) {
     return undefined
   }
@@ -94,7 +94,7 @@ interface Found {
 
 async function readScan(sql: string): Promise<Found | undefined> {
   const select = await onlySelect(sql).catch(() => undefined)
-  const table = select && onlyTable(select)
+  const table = select && onlyTable(select, sql)
   const targets = Array.isArray(select?.targetList) ? select.targetList : []
   const call = node(node(node(node(targets[0])?.ResTarget)?.val)?.FuncCall)
   if (
@@ -107,13 +107,14 @@ async function readScan(sql: string): Promise<Found | undefined> {
     !isAggregate(call) ||
     call.agg_filter !== undefined ||
     call.over !== undefined ||
+    contains(select, isSearch) ||
     !ownColumns(select)
   ) {
     return undefined
   }
   const top = tokens(sql).filter(({ depth }) => depth === 0)
   const where = top.find(({ start, text }) => start > table.location && isWord(text, 'where'))
-  const aggregate = sql.slice(Number(call.location), top.findLast(isFrom(table.location))?.start).trim()
+  const aggregate = sql.slice(placeOf(call, sql), top.findLast(isFrom(table.location))?.start).trim()
   const filter = where === undefined ? '' : ` filter (where ${sql.slice(where.end).trim()}\n)`
   return {
     table: table.name,
@@ -153,7 +154,10 @@ async function onlySelect(sql: string): Promise<Node | undefined> {
   return second === undefined ? node(node(node(first)?.stmt)?.SelectStmt) : undefined
 }
 
-function onlyTable(select: Node): { name: string; alias: string | undefined; location: number } | undefined {
+function onlyTable(
+  select: Node,
+  sql: string,
+): { name: string; alias: string | undefined; location: number } | undefined {
   const from = Array.isArray(select.fromClause) ? select.fromClause : []
   const table = node(node(from[0])?.RangeVar)
   if (from.length !== 1 || table?.schemaname === undefined || typeof table.location !== 'number')
@@ -162,8 +166,13 @@ function onlyTable(select: Node): { name: string; alias: string | undefined; loc
   return {
     name: `${table.schemaname}.${table.relname}`,
     alias: typeof alias === 'string' ? alias : undefined,
-    location: table.location,
+    location: placeOf(table, sql),
   }
+}
+
+/** The parser counts in bytes. */
+function placeOf({ location }: Node, sql: string): number {
+  return Buffer.from(sql).subarray(0, Number(location)).toString().length
 }
 
 function isAggregate(call: Node): boolean {
@@ -171,6 +180,10 @@ function isAggregate(call: Node): boolean {
   const name = node(node(names.at(-1))?.String)?.sval
   return call.agg_star === true || (typeof name === 'string' && AGGREGATES.has(name))
 }
+
+/** `in (select …)` and `exists`, which a filter would ask anew for every row: left where they are, they are joins. */
+const isSearch = ({ SubLink: link }: Node): boolean =>
+  link !== undefined && node(link)?.subLinkType !== 'EXPR_SUBLINK'
 
 const isGroupingSet = (value: Node): boolean => 'GroupingSet' in value
 
@@ -219,6 +232,7 @@ function tokens(sql: string): Token[] {
   let depth = 0
   for (const match of sql.matchAll(TOKEN)) {
     const [text] = match
+    if (text.startsWith('--') || text.startsWith('/*')) continue
     if (text === ')') depth--
     found.push({ text, start: match.index, end: match.index + text.length, depth })
     if (text === '(') depth++

@@ -15,6 +15,9 @@ export interface QueryReading {
 /** The settings that the runner gives to every rule. */
 export const RULE_SETTINGS = ['audit.as_of', 'audit.horizon', 'audit.evidence'] as const
 
+/** The settings that it gives to every screen. */
+export const SCREEN_SETTINGS = ['audit.as_of', 'audit.seed'] as const
+
 /**
  * Clocks, chance, and what reaches outside the query. The session refuses every volatile function by asking the
  * server; these are named here because they can be told without one, and the clocks because they count as stable.
@@ -50,8 +53,13 @@ type Node = { readonly [key: string]: unknown }
  * can't close the runner's parenthesis.
  *
  * @param sql the text; `line` is the line of the file on which it begins
+ * @param settings that it may read
  */
-export async function readQuery(sql: string, line = 1): Promise<QueryReading> {
+export async function readQuery(
+  sql: string,
+  line = 1,
+  settings: readonly string[] = RULE_SETTINGS,
+): Promise<QueryReading> {
   const nothing = { columns: [], functions: [], settings: [] }
   const fail = (at: number, text: string): QueryReading => ({ ...nothing, problems: [{ line: at, text }] })
   const zero = sql.indexOf('\0')
@@ -85,7 +93,7 @@ export async function readQuery(sql: string, line = 1): Promise<QueryReading> {
   if (select === undefined) {
     return fail(line, `not a select: ${Object.keys(statement ?? {})[0] ?? 'nothing'}`)
   }
-  const walk = new Walk(lineOf)
+  const walk = new Walk(lineOf, settings)
   walk.topLevel(select)
   walk.visit(statement)
   return {
@@ -120,11 +128,13 @@ class Walk {
   readonly settings = new Set<string>()
   readonly #ctes = new Set<string>()
   readonly #lineOf: (location: number) => number
+  readonly #given: readonly string[]
   /** Of the nearest node that has one, counting inwards. */
   #location = 0
 
-  constructor(lineOf: (location: number) => number) {
+  constructor(lineOf: (location: number) => number, given: readonly string[]) {
     this.#lineOf = lineOf
+    this.#given = given
   }
 
   topLevel(select: Node): void {
@@ -241,8 +251,8 @@ class Walk {
 
   #setting(call: Node): void {
     const setting = text(Array.isArray(call.args) ? call.args[0] : undefined)
-    if (setting === undefined || !(RULE_SETTINGS as readonly string[]).includes(setting)) {
-      this.#problem(call, `current_setting(${setting ?? '…'}); the runner gives ${RULE_SETTINGS.join(', ')}`)
+    if (setting === undefined || !this.#given.includes(setting)) {
+      this.#problem(call, `current_setting(${setting ?? '…'}); the runner gives ${this.#given.join(', ')}`)
       return
     }
     this.settings.add(setting)

@@ -14,6 +14,6 @@ select
   u.created_at as occurred_at,
   u.user_id
 from public.token_usage as u
-where u.success
+where u.tokens_used > u.balance_before
+  and u.success
   and u.action_type not in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase')
-  and u.tokens_used > u.balance_before

@@ -15,4 +15,4 @@ select
   u.user_id
 from public.token_usage as u
 where u.tokens_used < case when u.action_type in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase') then 1 else 0 end
-   or u.tokens_used::numeric <> trunc(u.tokens_used::numeric)
+   or u.tokens_used % 1 <> 0
