@@ -226,7 +226,7 @@ async function judgeRules(
     }
   }
   const confirmed = await secondLook(session, found, place, run)
-  return { reports: confirmed.map(({ report }) => vacuousIfFallen(report, place.past)), screened }
+  return { reports: confirmed.map(({ rule, report }) => vacuousIfFallen(rule, report, place.past)), screened }
 }
 
 /** Which rules need no select, and why every select is run where that is so. */
@@ -345,12 +345,15 @@ async function lookAgain(session: Session, one: Found, place: Place, run: Run): 
   }
 }
 
-/** What lost more than half of what it looked at since the last run has not been judged by finding nothing. */
-function vacuousIfFallen(report: RuleReport, past: Past | undefined): RuleReport {
-  const problem =
-    report.status === 'pass' && report.population !== null
-      ? populationFell(report.id, report.population, past)
-      : null
+/**
+ * What lost more than half of what it looked at since the last run has not been judged by finding nothing. Not so for
+ * rules of evidence: how much of that there is, is for whoever gives it to say.
+ */
+function vacuousIfFallen(rule: Invariant, report: RuleReport, past: Past | undefined): RuleReport {
+  const { status, population } = report
+  if ((status !== 'pass' && status !== 'transient') || population === null || rule.needsEvidence)
+    return report
+  const problem = populationFell(report.id, population, past)
   return problem === null ? report : { ...report, status: 'vacuous', problem }
 }
 

@@ -35,7 +35,10 @@ const violation = z.strictObject({
   expected: wholeOrDecimal,
   actual: wholeOrDecimal,
   occurred_at: time.nullable(),
-  change: z.enum(CHANGES).exclude(['resolved']).describe('unknown: there is no history of this rule'),
+  change: z
+    .enum(CHANGES)
+    .exclude(['resolved'])
+    .describe('unknown: no history of this rule, or it may have been among those that were only counted'),
   since,
   waived: z.boolean().describe('a live waiver covers it'),
 })

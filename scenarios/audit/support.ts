@@ -217,12 +217,23 @@ export interface Ran {
 }
 
 /** `npm run audit -- …args`, with nothing of the audit in the environment but `env`. */
-export function command(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const { AUDIT_TARGETS: _t, AUDIT_STAGES: _s, SLACK_WEBHOOK_URL: _w, ...inherited } = process.env
+export function command(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  script: 'audit' | 'drill' = 'audit',
+): Promise<Ran> {
+  const {
+    AUDIT_TARGETS: _t,
+    AUDIT_STAGES: _s,
+    SLACK_WEBHOOK_URL: _w,
+    HEARTBEAT_URL: _h,
+    GITHUB_ACTIONS: _g,
+    ...inherited
+  } = process.env
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      ['scripts/audit.ts', ...args],
+      [`scripts/${script}.ts`, ...args],
       { cwd: ROOT, env: { ...inherited, ...env } },
       (error, out, err) => {
         resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err })
