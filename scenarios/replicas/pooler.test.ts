@@ -85,6 +85,16 @@ describe('a pooler in transaction mode', () => {
     expect(await pidOf(first)).toBe(own)
   })
 
+  // Catches a pool that runs dry: a client that is cut off in a transaction would keep a connection for ever.
+  test('has a connection again when a client left in the middle of a transaction', async () => {
+    const [first, second] = (await clients(2, 1)) as [Client, Client]
+    await first.query('begin')
+    const own = await pidOf(first)
+    const waiting = pidOf(second)
+    await first.end()
+    expect(await waiting).not.toBe(own)
+  })
+
   test('lets a client wait until a connection is free', async () => {
     const [first, second] = (await clients(2, 1)) as [Client, Client]
     await first.query('begin')

@@ -162,6 +162,7 @@ describe('a stream that is cut', () => {
            (select count(*) from pg_stat_wal_receiver) from public.notes where id = 20`,
       ),
     ).toEqual(['true', '0', '0'])
+    await expect(standby.cutStream()).rejects.toThrow('cut already')
     await standby.restoreStream()
     expect(
       await read(
@@ -172,6 +173,14 @@ describe('a stream that is cut', () => {
 })
 
 describe('a conflict with recovery', () => {
+  // Catches a switch that does nothing, and a test that then waits for what never comes.
+  test('can not be made while somebody on the primary still needs the old rows', async () => {
+    const { client } = await session(database.url, 'old snapshot')
+    onTestFinished(() => client.end())
+    await client.query('begin isolation level repeatable read; select from public.notes')
+    await expect(standby.conflict(database.name)).rejects.toThrow('still sees the old rows')
+  })
+
   test('cancels a running statement; the session goes on', async () => {
     const { client } = await reader()
     await client.query('begin isolation level repeatable read read only')
