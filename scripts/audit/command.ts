@@ -70,8 +70,9 @@ export async function runCommand(
       await tell(name, failure.problems)
     }
   }
+  if (!heard) exit = 4
   if (begun) await end(exit)
-  process.exitCode = heard ? exit : 4
+  process.exitCode = exit
 }
 
 /** One clear line for each problem, and the exit code; no problems: nothing that anybody has to hear. */
