@@ -4,7 +4,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { Client } from 'pg'
 import { describe } from 'vitest'
 import { type AuditOptions, audit } from '../../audits/audit.ts'
-import { type Invariant, readCatalogue } from '../../audits/catalogue.ts'
+import type { Invariant } from '../../audits/catalogue.ts'
 import { parseEvidence } from '../../audits/evidence.ts'
 import { renderJson } from '../../audits/reports/json.ts'
 import type { Report } from '../../audits/reports/report.ts'
@@ -382,38 +382,6 @@ describe('a target that is lost', () => {
     )
   })
 })
-
-// Copied from the page by whoever sets this up: one table forgotten there is a night of "could not judge".
-test.for([
-  ['as-found', 1],
-  ['unified', 2],
-] as const)(
-  'the role of README.md is all that a database %s asks for',
-  async ([revision, blocks], { database, expect }) => {
-    const { url } = await database(revision)
-    const page = await readFile(join(import.meta.dirname, '../../audits/README.md'), 'utf8')
-    const statements = [...page.slice(page.indexOf('## The role')).matchAll(/```sql\n(.*?)```/gs)].map(
-      ([, sql]) => sql ?? '',
-    )
-    const role = await asRole(url, (name) => {
-      const sql = statements.slice(0, blocks).join('').replaceAll('token_audit', name)
-      return sql.replace(/create role .*;/, `alter role ${name} bypassrls;`)
-    })
-    const report = await audit({
-      targets: [{ name: 'a', url: role }],
-      catalogue: await readCatalogue(join(import.meta.dirname, '../../audits/invariants')),
-      evidence: parseEvidence(
-        '{"version":1,"livemode":true,"covers":[{"kind":"trial","from":null,"to":null}]}',
-        'e.json',
-      ),
-      surroundings: impatient(),
-    })
-    expect(report.targets[0]).toMatchObject({ problem: null, needs_evidence: [] })
-    expect(
-      report.targets[0]?.invariants.filter(({ status }) => !['pass', 'vacuous'].includes(status)),
-    ).toEqual([])
-  },
-)
 
 // Whoever sees a long statement on the replica must be able to tell whose it is.
 test('a run is named on the server, with its rule', async ({ database, expect }) => {
