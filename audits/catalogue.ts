@@ -37,10 +37,18 @@ export interface Invariant {
   /** Built-in functions that rule, population and screen call. */
   readonly functions: readonly string[]
   /**
-   * A boolean expression: true where the select would return no row. From the file of that name in `screens`, else from
-   * the rule itself where that asks one question of each row of one table. Undefined: its select is run each time.
+   * From the file of that name in `screens`, else from the rule itself where that asks one question of each row of one
+   * table. Undefined: its select is run each time.
    */
-  readonly screen?: string | undefined
+  readonly screen?: Screen | undefined
+}
+
+/** A cheap question whose yes says that the rule would find nothing. */
+export interface Screen {
+  /** One select of one boolean: true where the rule's select would return no row. */
+  readonly sql: string
+  /** Where it can be asked; undefined: wherever the rule has meaning. */
+  readonly stages?: readonly Stage[]
 }
 
 export interface Catalogue {
@@ -128,9 +136,7 @@ export async function readCatalogue(...directories: string[]): Promise<Catalogue
         functions: [
           ...new Set([...rule.functions, ...counted.functions, ...(screens.get(id)?.functions ?? [])]),
         ],
-        screen:
-          screens.get(id)?.sql ??
-          (rule.problems.length === 0 ? await rowScreen(header.body.trim()) : undefined),
+        screen: screens.get(id) ?? (rule.problems.length === 0 ? await rowScreen(header.body) : undefined),
       })
     }
   }
@@ -144,9 +150,8 @@ export async function readCatalogue(...directories: string[]): Promise<Catalogue
   return { invariants }
 }
 
-interface ScreenFile {
+interface ScreenFile extends Screen {
   readonly file: string
-  readonly sql: string
   readonly functions: readonly string[]
 }
 
@@ -160,12 +165,24 @@ async function readScreens(
     .filter((path) => existsSync(path))
   const screens = new Map<string, ScreenFile>()
   for (const { file, id, text } of await readDirectories(beside, problems)) {
-    const { columns, functions, problems: found } = await readQuery(text, 1, SCREEN_SETTINGS)
-    problems.push(...found.map(({ line, text }) => `${file}:${line}: ${text}`))
-    if (found.length === 0 && (columns.length !== 1 || columns[0] !== 'clear')) {
-      problems.push(`${file}:1: a screen selects one boolean, clear: true where its rule would find nothing`)
+    const header = readHeader(text, ['proves'], ['stages'])
+    const query = await readQuery(header.body, header.bodyLine, SCREEN_SETTINGS)
+    const found = [...header.problems]
+    const stages = new Fields(header, found).stages(STAGES)
+    found.push(...query.problems)
+    if (query.problems.length === 0 && (query.columns.length !== 1 || query.columns[0] !== 'clear')) {
+      found.push({
+        line: header.bodyLine,
+        text: 'a screen selects one boolean, clear: true where its rule would find nothing',
+      })
     }
-    screens.set(id, { file, sql: `(\n${text}\n)`, functions })
+    problems.push(...found.map(({ line, text }) => `${file}:${line}: ${text}`))
+    screens.set(id, {
+      file,
+      sql: header.body.trim(),
+      functions: query.functions,
+      ...(stages.length > 0 && { stages }),
+    })
   }
   return screens
 }

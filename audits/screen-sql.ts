@@ -16,9 +16,9 @@ export interface Scan {
  * The screen of a rule that is one plain select over one table: that no row passes its own where clause. Taken from
  * the rule's text, and parsed again: the clause is the rule's own, or there is no screen.
  *
- * @returns a boolean expression; undefined for a rule of another form, which has to declare its screen
+ * @returns undefined for a rule of another form, which has to declare its screen
  */
-export async function rowScreen(sql: string): Promise<string | undefined> {
+export async function rowScreen(sql: string): Promise<{ sql: string } | undefined> {
   const select = await onlySelect(sql)
   const table = select && onlyTable(select, sql)
   if (select === undefined || table === undefined || !isPlain(select) || select.whereClause === undefined) {
@@ -33,12 +33,22 @@ export async function rowScreen(sql: string): Promise<string | undefined> {
   if (where === undefined) return undefined
   const end = top.find(({ start, text }) => start > where.end && isWord(text, 'group'))?.start ?? sql.length
   const from = sql.slice(table.location, where.start).trim()
-  const screen = `(select count(*) from ${from} where ${sql.slice(where.end, end).trim()}\n) = 0`
-  const again = await onlySelect(`select count(*) from ${from} where ${sql.slice(where.end, end)}`).catch(
-    () => undefined,
-  )
+  const count = `select count(*) from ${from} where ${sql.slice(where.end, end).trim()}\n`
+  const again = await onlySelect(count).catch(() => undefined)
   return again && same(again.whereClause, select.whereClause) && same(again.fromClause, select.fromClause)
-    ? screen
+    ? { sql: `select 0 = (${count}) as clear` }
+    : undefined
+}
+
+/**
+ * What a screen of the form `select guard or check as clear` asks first, and alone: a yes makes the check superfluous,
+ * and with it the scan.
+ */
+export function guardOf(screen: string): string | undefined {
+  const [first, ...rest] = tokens(screen).filter(({ depth }) => depth === 0)
+  const or = rest.find(({ text }) => isWord(text, 'or'))
+  return first !== undefined && isWord(first.text, 'select') && or !== undefined
+    ? screen.slice(first.end, or.start).trim()
     : undefined
 }
 

@@ -1,7 +1,7 @@
-import type { Invariant } from './catalogue.ts'
+import type { Invariant, Screen } from './catalogue.ts'
 import type { Connection } from './connection.ts'
 import { SessionError } from './failure.ts'
-import { columnOf, nameOf, type Scan, takeOutScans } from './screen-sql.ts'
+import { columnOf, guardOf, nameOf, type Scan, takeOutScans } from './screen-sql.ts'
 
 /** What a screen says of a rule. */
 export interface Screened {
@@ -12,12 +12,13 @@ export interface Screened {
 }
 
 /**
- * Screens rules, and counts what each looks at, in one statement and as few scans as possible: what rules want to know
- * of one table is computed together. Inside a transaction whose settings are those of the rules.
+ * Screens rules, and counts what each looks at, in two statements and as few scans as possible. First what guards of
+ * the database (a valid index, a validated constraint) hold already; then the rest, where what rules want to know of
+ * one table is computed together. Inside a transaction whose settings are those of the rules.
  *
  * A rule without a screen is counted and never clear. One whose population is in the evidence is left out.
  *
- * @param seeds two random signed 64-bit integers, which key the weights that screens give to users
+ * @param seeds two random signed 64-bit integers, which key the hashes
  * @throws what the server says; then every rule has to run its select
  */
 export async function screen(
@@ -25,46 +26,75 @@ export async function screen(
   rules: readonly Invariant[],
   seeds: readonly string[],
 ): Promise<ReadonlyMap<string, Screened>> {
-  const screened = rules.filter(({ population }) => !population.includes('audit.evidence'))
-  if (screened.length === 0) return new Map()
-  const { rows } = await connection.query(await screenSql(screened, seeds))
+  const counted = rules.filter(({ population }) => !population.includes('audit.evidence'))
+  const screens = counted.map((rule) => screenAt(rule, rules)?.sql)
+  const guards = screens.map((screen) => (screen && guardOf(screen)) ?? 'false')
+  const { rows: held } = await connection.query(
+    `select ${["pg_catalog.current_setting('audit.as_of')", ...guards].join(',\n')}`,
+  )
+  const [asOf, ...holds] = held[0] ?? []
+  const questions = counted.map(({ population }, index) => ({
+    population,
+    screen: holds[index] === 't' ? undefined : screens[index],
+  }))
+  const { rows } = await connection.query(await screenSql(questions, { seeds, asOf: asOf ?? '' }))
   const values = rows[0] ?? []
   return new Map(
-    screened.map(({ id, file }, index) => {
+    counted.map(({ id, file }, index) => {
       const population = Number(values[2 * index] ?? Number.NaN)
       if (!Number.isSafeInteger(population)) {
         throw new SessionError(`${file}, population: "${values[2 * index]}" is no count`)
       }
-      return [id, { population, clear: values[2 * index + 1] === 't' }]
+      return [id, { population, clear: holds[index] === 't' || values[2 * index + 1] === 't' }]
     }),
   )
 }
 
-/** One row: for each rule its population, and whether its screen is clear. */
-export async function screenSql(rules: readonly Invariant[], seeds: readonly string[]): Promise<string> {
+/** A rule's screen, if that can be asked at every stage at which all these rules have meaning together. */
+function screenAt({ screen }: Invariant, together: readonly Invariant[]): Screen | undefined {
+  const { stages } = screen ?? {}
+  if (stages === undefined) return screen
+  const [first, ...others] = together
+  const here = first?.stages.filter((stage) => others.every((other) => other.stages.includes(stage))) ?? []
+  return here.every((stage) => stages.includes(stage)) ? screen : undefined
+}
+
+/** One row: for each question the population, and whether the screen is clear. */
+export async function screenSql(
+  questions: readonly { readonly population: string; readonly screen: string | undefined }[],
+  given: { seeds: readonly string[]; asOf: string },
+): Promise<string> {
   const scans: Scan[] = []
   const columns: string[] = []
-  for (const { population, screen } of rules) {
+  for (const { population, screen } of questions) {
     columns.push(await takeOutScans(`(\n${population}\n)`, scans))
-    columns.push(screen === undefined ? 'false' : await takeOutScans(keyed(screen, seeds), scans))
+    columns.push(screen === undefined ? 'false' : await takeOutScans(filledIn(screen, given), scans))
   }
   const from = scans.map(({ table, alias, aggregates }, index) => {
     const all = aggregates.map((aggregate, place) => `${aggregate} as ${columnOf(place)}`)
-    return `(\nselect\n  ${all.join(',\n  ')}\nfrom ${table}${alias === undefined ? '' : ` as ${alias}`}\n) as ${nameOf(index)}`
+    const name = alias === undefined ? table : `${table} as ${alias}`
+    return `(\nselect\n  ${all.join(',\n  ')}\nfrom ${name}\n) as ${nameOf(index)}`
   })
   return `select\n${columns.join(',\n')}${from.length > 0 ? `\nfrom ${from.join(', ')}` : ''}`
 }
 
-/** A screen with a weight in it is asked once with each seed: what one misses by chance, the other finds. */
-function keyed(screen: string, seeds: readonly string[]): string {
-  if (screen.search(SEED) < 0) return `(\n${screen}\n)`
-  return seeds
-    .map((seed) => {
-      if (!/^-?\d{1,19}$/.test(seed)) throw new TypeError(`"${seed}" is no seed: a signed 64-bit integer`)
-      return `(\n${screen.replaceAll(SEED, `'${seed}'::bigint`)}\n)`
-    })
-    .join(' and ')
+/**
+ * Settings as constants: a setting would be read anew for each row, and hide from the planner how few rows are meant.
+ * What asks for each seed is asked twice: what one misses by chance, the other finds.
+ */
+function filledIn(screen: string, { seeds, asOf }: { seeds: readonly string[]; asOf: string }): string {
+  for (const seed of seeds) {
+    if (!/^-?\d{1,19}$/.test(seed)) throw new TypeError(`"${seed}" is no seed: a signed 64-bit integer`)
+  }
+  const filled = `(\n${screen}\n)`
+    .replaceAll(AS_OF, `'${asOf.replaceAll("'", "''")}'::timestamptz`)
+    .replaceAll(SEED, `'${seeds[0]}'::bigint`)
+  return filled.search(EACH_SEED) < 0
+    ? filled
+    : seeds.map((seed) => filled.replaceAll(EACH_SEED, `'${seed}'::bigint`)).join(' and ')
 }
 
-/** How a screen's file reads its seed: so it runs by hand, after `set audit.seed = '42'`. */
+const AS_OF = /current_setting\('audit\.as_of'\)::timestamptz/g
+/** Screens run by hand after `set audit.seed = '42'`. */
 const SEED = /current_setting\('audit\.seed'\)::bigint/g
+const EACH_SEED = /current_setting\('audit\.each_seed'\)::bigint/g

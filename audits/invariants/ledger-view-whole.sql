@@ -4,7 +4,7 @@
 -- why: Reports and the admin pages read the view; a row that it drops or doubles is wrong everywhere.
 -- fix: Run the migration of the database's stage again: it puts the view back.
 -- unit: rows
--- population: select (select count(*) from public.token_usage) + (select count(*) from public.token_ledger)
+-- population: select (select count(*) from public.token_usage) + (select count(*) from public.token_transactions) + (select count(*) from public.token_drips)
 with shown as (
   select l.source_table, l.source_id, count(*) as times, min(l.occurred_at) as occurred_at,
     min(l.user_id::text)::uuid as user_id

@@ -25,9 +25,11 @@ links as (
   from public.token_usage as u
   where u.metadata ->> 'legacy_table' is not null
   union
+  -- By the primary key where the text is a uuid as Postgres writes it; no other can be the id of a row.
   select l.source, l.source_id, u.id
   from legacy as l
-  join public.token_usage as u on u.id::text = l.token_usage_id
+  join public.token_usage as u
+    on u.id = case when l.token_usage_id ~ '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then l.token_usage_id::uuid end
 ),
 counted as (
   select l.source, l.source_id, count(*) as counterparts, (array_agg(l.id order by l.id))[1] as id

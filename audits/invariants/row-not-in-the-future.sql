@@ -14,4 +14,4 @@ select
   u.created_at as occurred_at,
   u.user_id
 from public.token_usage as u
-where u.created_at > (select current_setting('audit.as_of')::timestamptz)
+where u.created_at > current_setting('audit.as_of')::timestamptz

@@ -14,5 +14,5 @@ select
   u.created_at as occurred_at,
   u.user_id
 from public.token_usage as u
-where u.created_at > (select s.applied_at from public.token_ledger_stage as s where s.stage = 'unify')
-  and num_nonnulls(u.balance_before, u.balance_after) < 2
+where (u.balance_before is null or u.balance_after is null)
+  and u.created_at > (select s.applied_at from public.token_ledger_stage as s where s.stage = 'unify')

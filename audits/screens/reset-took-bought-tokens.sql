@@ -1,4 +1,4 @@
--- Nobody bought anything before a reset.
+-- proves: Nobody bought anything before a reset.
 select not exists (
   select
   from public.token_usage as r

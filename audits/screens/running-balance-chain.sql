@@ -1,18 +1,17 @@
--- What a row leaves, another row of the user starts from: between the opening and the balance every number is left as
--- often as it is started from. Each number is hashed with its user; equal sums, equal numbers. That holds in any order,
--- so the rows of the last ten days are also followed one by one; each older row was among them in a night that ran
--- every select.
+-- proves: What a row leaves, another row of the user starts from: between the opening and the balance every number is
+--   left as often as it is started from. Each number is hashed with its user; equal sums, equal numbers. That
+--   holds in any order, so the rows of the last ten days are also followed one by one; each older row was among
+--   them in a night that ran every select.
 select
-  coalesce((select sum(hashint8extended(u.balance_after, uuid_hash_extended(u.user_id, current_setting('audit.seed')::bigint))) from public.token_usage as u), 0)
-  - coalesce((select sum(hashint8extended(u.balance_before, uuid_hash_extended(u.user_id, current_setting('audit.seed')::bigint))) from public.token_usage as u), 0)
+  coalesce((
+    select sum((hashint8extended(u.balance_after, uuid_hash_extended(u.user_id, current_setting('audit.seed')::bigint)) >> 1) - (hashint8extended(u.balance_before, uuid_hash_extended(u.user_id, current_setting('audit.seed')::bigint)) >> 1))
+    from public.token_usage as u), 0)
   + coalesce((
-    select sum(hashint8extended(0::bigint, uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint))) from public.user_profiles as p where p.is_active and not p.is_draft), 0)
-  - coalesce((
-    select sum(hashint8extended(coalesce(p.vibe_assistant_tokens_remaining, 0)::bigint, uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint)))
+    select sum((hashint8extended(0, uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint)) >> 1) - (hashint8extended(coalesce(p.vibe_assistant_tokens_remaining, 0), uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint)) >> 1))
     from public.user_profiles as p
     where p.is_active and not p.is_draft), 0)
   = coalesce((
-    select sum(hashint8extended(0::bigint, uuid_hash_extended(o.user_id, current_setting('audit.seed')::bigint))::numeric - hashint8extended(o.total, uuid_hash_extended(o.user_id, current_setting('audit.seed')::bigint)))
+    select sum((hashint8extended(0, uuid_hash_extended(o.user_id, current_setting('audit.seed')::bigint)) >> 1) - (hashint8extended(o.total, uuid_hash_extended(o.user_id, current_setting('audit.seed')::bigint)) >> 1))
     from (
       select
         u.user_id,
@@ -29,17 +28,17 @@ select
   and 0 = (
     select count(*)
     from public.token_usage as u
-    where (u.balance_before is null) <> (u.balance_after is null)
-      or u.balance_after is null
-        and u.created_at > (select s.applied_at from public.token_ledger_stage as s where s.stage = 'unify'))
-  and not exists (
-    select
+    where (u.balance_before is null or u.balance_after is null)
+      and u.created_at > (select s.applied_at from public.token_ledger_stage as s where s.stage = 'unify'))
+  and 0 = (select count(*) from public.token_usage as u where (u.balance_before is null) <> (u.balance_after is null))
+  and 0 = (
+    select count(*)
     from (
       select
         u.user_id, u.id, u.created_at, u.balance_before, u.balance_after,
         lag(u.balance_after) over (partition by u.user_id order by u.created_at, u.id) as left_before
       from public.token_usage as u
-      where u.created_at > (select current_setting('audit.as_of')::timestamptz - interval '10 days')
+      where u.created_at > current_setting('audit.as_of')::timestamptz - interval '10 days'
         and u.balance_after is not null
     ) as c
     where c.balance_before is distinct from coalesce(
@@ -48,7 +47,7 @@ select
         select o.balance_after
         from public.token_usage as o
         where o.user_id = c.user_id and o.balance_after is not null
-          and o.created_at <= (select current_setting('audit.as_of')::timestamptz - interval '10 days')
+          and o.created_at <= current_setting('audit.as_of')::timestamptz - interval '10 days'
         order by o.created_at desc, o.id desc
         limit 1
       ),

@@ -1,0 +1,14 @@
+-- proves: Postgres itself holds the rule where its CHECK is there and validated.
+select
+  (
+    exists (
+      select from pg_catalog.pg_constraint as c
+      where c.conrelid = 'public.token_usage'::regclass and c.conname = 'token_usage_grant_key_needed' and c.contype = 'c' and c.convalidated
+        and regexp_replace(pg_get_constraintdef(c.oid), '\s+', ' ', 'g') = 'CHECK (((grant_key IS NOT NULL) = (action_type = ANY (ARRAY[''admin_grant''::text, ''admin_deduct''::text, ''subscription_grant''::text, ''trial_grant''::text, ''token_pack_purchase''::text]))))')
+  )
+  or 0 = (
+    select count(*)
+    from public.token_usage as u
+    where (u.grant_key is null) = (u.action_type in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase'))
+  )
+as clear
