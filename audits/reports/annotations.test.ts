@@ -27,7 +27,20 @@ describe('annotations', () => {
   test('below --fail-on are warnings', () => {
     const minor = report([target([failed(1, { severity: 'minor' })])])
     expect(lines(minor)).toEqual([
-      '::warning file=audits/invariants/a-rule.sql,line=1,title=minor on prod%3A A rule holds::a-rule: 1 violation, 5,000,000 tokens, 1 user. Send the event again.',
+      '::warning file=audits/invariants/a-rule.sql,line=1,title=minor on prod%3A A rule holds::a-rule: 1 violation, 5,000,000 tokens, 1 user, history unknown. Send the event again.',
+    ])
+  })
+
+  // The verdict is green, and somebody has to look at the waivers.
+  test('tell of a waiver that lapsed while another one covers the rows', () => {
+    const waived = failed(1, {
+      status: 'waived',
+      waived: 1,
+      change: null,
+      lapsed: ['LED-1 ended on 2026-11-01'],
+    })
+    expect(lines(report([target([waived])]))).toEqual([
+      '::warning file=audits/invariants/a-rule.sql,line=1,title=waived on prod%3A A rule holds::a-rule: 1 violation, 5,000,000 tokens, 1 user. Waiver lapsed: LED-1 ended on 2026-11-01.',
     ])
   })
 
@@ -41,7 +54,9 @@ describe('annotations', () => {
   // A title that ends its own line could begin another command.
   test('end nowhere but at their end', () => {
     const hostile = failed(1, { title: '100%\r\n::add-mask::x', fix: 'a\nb%0A' })
-    expect(lines(report([target([hostile])]))).toHaveLength(1)
+    expect(lines(report([target([hostile])]))).toEqual([
+      '::error file=audits/invariants/a-rule.sql,line=1,title=critical on prod%3A 100%25\ufffd\ufffd%3A%3Aadd-mask%3A%3Ax::a-rule: 1 violation, 5,000,000 tokens, 1 user, history unknown. a\ufffdb%250A',
+    ])
   })
 })
 

@@ -1,6 +1,6 @@
 import { reaches } from '../verdict.ts'
 import type { Report } from './report.ts'
-import { measureOf, printable, unjudged, violated } from './words.ts'
+import { changeOf, type Finding, measureOf, printable, unjudged, violated } from './words.ts'
 
 /** GitHub shows this many annotations of a step, and drops the others without a word. */
 const SHOWN = 10
@@ -15,11 +15,11 @@ interface Annotation {
 
 /**
  * Workflow commands that make GitHub annotate the files of the rules (GitHub's docs, "Workflow commands"): what could
- * not be judged, then violations, the most severe first; at most as many as are shown, the last one says how many more
- * there are.
+ * not be judged, then violations, the most severe first, then waivers that lapsed though another one covers the rows; at
+ * most as many as are shown, the last one says how many more there are.
  */
 export function renderAnnotations(report: Report): string {
-  const annotations = [...dark(report), ...red(report)]
+  const annotations = [...dark(report), ...red(report), ...lapsed(report)]
   const shown = annotations.length > SHOWN ? annotations.slice(0, SHOWN - 1) : annotations
   const left = annotations.length - shown.length
   const more: Annotation[] =
@@ -37,12 +37,33 @@ function dark({ targets }: Report): Annotation[] {
 }
 
 function red({ targets, fail_on }: Report): Annotation[] {
-  return violated(targets).map(({ target, rule }) => ({
-    level: reaches(rule.severity, fail_on) ? 'error' : 'warning',
-    title: `${rule.severity} on ${target.name}: ${rule.title}`,
-    text: [`${rule.id}: ${measureOf(rule)}. ${rule.fix}`, ...rule.lapsed].join(' '),
-    file: rule.file,
+  return violated(targets).map((finding) => ({
+    level: reaches(finding.rule.severity, fail_on) ? 'error' : 'warning',
+    title: `${finding.rule.severity} on ${finding.target.name}: ${finding.rule.title}`,
+    text: [about(finding), finding.rule.fix, ...lapsedOf(finding)].join(' '),
+    file: finding.rule.file,
   }))
+}
+
+function lapsed({ targets }: Report): Annotation[] {
+  return targets
+    .flatMap((target) => target.invariants.map((rule) => ({ target, rule })))
+    .filter(({ rule }) => rule.status === 'waived' && rule.lapsed.length > 0)
+    .map((finding) => ({
+      level: 'warning',
+      title: `waived on ${finding.target.name}: ${finding.rule.title}`,
+      text: [about(finding), ...lapsedOf(finding)].join(' '),
+      file: finding.rule.file,
+    }))
+}
+
+function about({ rule }: Finding): string {
+  const change = changeOf(rule)
+  return `${rule.id}: ${measureOf(rule)}${change === null ? '' : `, ${change}`}.`
+}
+
+function lapsedOf({ rule }: Finding): string[] {
+  return rule.lapsed.map((waiver) => `Waiver lapsed: ${waiver}.`)
 }
 
 function line({ level, title, text, file }: Annotation): string {

@@ -176,8 +176,14 @@ export const MIXED = report(
             }),
           ],
         }),
-        rule({ id: 'forgiven', status: 'waived', violations: 1, users: 1, impact: '5' }),
-        rule({ id: 'gone', status: 'transient' }),
+        failed(1, {
+          id: 'forgiven',
+          status: 'waived',
+          waived: 1,
+          impact: '5',
+          sample: [violation({ waived: true })],
+        }),
+        rule({ id: 'gone', status: 'transient', transient: 1 }),
         dark('error', { id: 'slow' }),
         dark('error', { id: 'slow-too' }),
         dark('vacuous', {
@@ -237,7 +243,21 @@ const TREND: RuleReport['trend'] = Array.from({ length: 29 }, (_, index) => ({
   violations: index < 20 ? 0 : index === 22 ? null : index - 18,
 }))
 
+const TONIGHT = '2026-11-02T03:17:00.000Z'
 const LAST_NIGHT = '2026-11-01T03:17:00.000Z'
+const WEEK_AGO = '2026-10-25T03:17:00.000Z'
+
+/** Violations of a rule's sample, numbered on. */
+function violations(count: number, change: Partial<ViolationReport>, first = 1): ViolationReport[] {
+  return Array.from({ length: count }, (_, index) =>
+    violation({ subject_id: `invoice:in_${first + index}`, ...change }),
+  )
+}
+
+function gone(subject_type: string, subject_id: string, since: string): RuleReport['resolved'][number] {
+  const { fingerprint } = violation({ subject_type, subject_id })
+  return { fingerprint, subject_type, subject_id, user_id: ANN, since }
+}
 
 /** A night that is compared with those before it: new, open, reopened, resolved, waived, settled. */
 export const HISTORY = report(
@@ -247,43 +267,58 @@ export const HISTORY = report(
         failed(2, {
           id: 'balance-is-ledger-sum',
           title: 'The balance of every user is the sum of the user’s ledger',
+          why: 'A user sees, and may spend, tokens that nothing explains.',
+          fix: 'Compare the last rows of the user with the balance; correct the balance by an admin request.',
           change: 'new',
-          since: '2026-11-02T03:17:00.000Z',
+          since: TONIGHT,
           trend: TREND.map((run) => ({ ...run, status: 'pass', violations: 0 })),
-          sample: [
-            violation({ change: 'new', since: '2026-11-02T03:17:00.000Z' }),
-            violation({ subject_id: 'invoice:in_2', change: 'new', since: '2026-11-02T03:17:00.000Z' }),
-          ],
+          sample: violations(2, {
+            subject_type: 'user',
+            detail: 'the balance is not the sum of the ledger',
+            change: 'new',
+            since: TONIGHT,
+          }),
         }),
-        failed(3, {
+        failed(7, {
           id: 'evidence-has-grant',
+          title: 'What was paid was granted',
+          impact: '30000100',
           change: 'open',
-          since: '2026-10-25T03:17:00.000Z',
+          since: WEEK_AGO,
           remind: true,
           waived: 1,
           transient: 4,
-          lapsed: ['the waiver LED-12 (audits/waivers.yml:14) ended on 2026-11-01'],
+          lapsed: ['LED-12 (audits/waivers.yml:14) ended on 2026-11-01'],
           trend: TREND,
-          resolved: [
-            {
-              fingerprint: '0'.repeat(64),
-              subject_type: 'grant_key',
-              subject_id: 'invoice:in_9',
-              user_id: ANN,
-              since: LAST_NIGHT,
-            },
+          sample: [
+            ...violations(1, { change: 'open', since: WEEK_AGO, waived: true }),
+            ...violations(5, { change: 'open', since: WEEK_AGO }, 2),
+            // The least of all, and the only one that nobody has seen.
+            ...violations(1, { change: 'new', since: TONIGHT, expected: '100' }, 7),
           ],
+          resolved: [gone('grant_key', 'invoice:in_9', LAST_NIGHT)],
         }),
-        failed(5_000, { id: 'running-balance-chain', change: 'reopened', since: LAST_NIGHT, trend: TREND }),
-        rule({
+        failed(5_000, {
+          id: 'running-balance-chain',
+          title: 'Each row’s balance follows from the row before it',
+          severity: 'major',
+          change: 'reopened',
+          since: TONIGHT,
+          trend: TREND,
+          mass: true,
+          sample: violations(8, { change: 'reopened', since: TONIGHT }),
+        }),
+        failed(2, {
           id: 'overdraft',
+          title: 'No use beyond the balance',
+          severity: 'minor',
           status: 'waived',
-          violations: 2,
           waived: 2,
-          users: 1,
           impact: '7',
           change: 'open',
           since: LAST_NIGHT,
+          trend: TREND.slice(-3),
+          sample: violations(2, { change: 'open', since: LAST_NIGHT, waived: true }),
         }),
         rule({ id: 'drip-adds-up', status: 'transient', transient: 3 }),
         rule({
@@ -292,24 +327,82 @@ export const HISTORY = report(
           change: 'resolved',
           since: LAST_NIGHT,
           trend: TREND,
-          resolved: [
-            {
-              fingerprint: '1'.repeat(64),
-              subject_type: 'invoice',
-              subject_id: 'in_7',
-              user_id: ANN,
-              since: LAST_NIGHT,
-            },
-          ],
+          resolved: [gone('invoice', 'in_7', LAST_NIGHT)],
         }),
       ],
       {
         warnings: ['this was a standby in the last run and is a primary now: it was promoted'],
+        standby: false,
         skipped: [{ id: 'used-counter-is-usage', reason: 'the counter is retired, LED-7' }],
-        freshness: { by: 'replay', age_ms: 61_000 },
+        freshness: { by: 'primary', age_ms: 0 },
         screened: { seeds: ['1234567890123456789', '-42'], full: null },
       },
     ),
   ],
   { verdict: 'violations', exit: 1, history: 'kept', retried: 2 },
+)
+
+/** A night in which nothing new is known: what was open may still be. */
+export const DARK = report(
+  [
+    target(
+      [
+        dark('stale', {
+          id: 'evidence-has-grant',
+          problem: 'the last replayed transaction is 3 h old, more than the 15 min allowed',
+          change: 'open',
+          since: WEEK_AGO,
+          trend: TREND,
+        }),
+        dark('stale', {
+          id: 'overdraft',
+          problem: 'the last replayed transaction is 3 h old, more than the 15 min allowed',
+        }),
+      ],
+      {
+        freshness: { by: 'replay', age_ms: 3 * 3_600_000 },
+        warnings: ['no WAL receiver is running: the stream from the primary is down'],
+        screened: null,
+      },
+    ),
+    target([rule({ trend: TREND })], {
+      name: 'eu',
+      screened: { seeds: ['7'], full: 'not every select has been run on this target yet' },
+    }),
+  ],
+  { verdict: 'could_not_judge', exit: 2, history: 'kept' },
+)
+
+/** A fire drill, the first one of which somebody hears. */
+export const DRILLED = report(
+  [
+    target([
+      failed(1, {
+        id: 'fire-drill',
+        file: 'audits/drill.ts',
+        title: 'FIRE DRILL: this violation is made up, nothing is wrong with the ledger',
+        why: 'Once a month it is seen that an alarm reaches somebody.',
+        fix: 'Nothing: say in the channel that you have seen it.',
+        unit: 'drills',
+        impact: '1',
+        users: 0,
+        change: 'new',
+        since: TONIGHT,
+        psql: null,
+        sample: [
+          violation({
+            subject_type: 'drill',
+            subject_id: 'FIRE-DRILL',
+            user_id: null,
+            detail: 'made up',
+            expected: '0',
+            actual: '1',
+            change: 'new',
+            since: TONIGHT,
+          }),
+        ],
+      }),
+    ]),
+  ],
+  { verdict: 'violations', exit: 1, history: 'untold', drill: true },
 )

@@ -1,15 +1,17 @@
 import { STATUSES } from '../verdict.ts'
 import type { Report, RuleReport, TargetReport } from './report.ts'
-import { verdictLine } from './verdict-line.ts'
+import { verdictLineWithChanges } from './verdict-line.ts'
 import {
   changeOf,
   measureOf,
   printable,
   remarksOf,
-  SUBJECTS,
+  runNotes,
+  shownOf,
   targetLine,
   targetNotes,
   violationLine,
+  wereViolated,
 } from './words.ts'
 
 /** JUnit: a suite a target, a case a rule. fail → failure, could not judge → error, waived and not judged → skipped. */
@@ -17,7 +19,7 @@ export function renderJunit(report: Report): string {
   const suites = report.targets.map((target) => suite(target, report))
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name="token audit"${counts(suites.flatMap(({ cases }) => cases))}>`,
+    `<testsuites name="${report.drill ? 'FIRE DRILL: ' : ''}token audit"${counts(suites.flatMap(({ cases }) => cases))}>`,
     ...suites.flatMap(({ lines }) => lines),
     '</testsuites>',
     '',
@@ -49,8 +51,11 @@ function suite(target: TargetReport, report: Report): { cases: readonly Case[]; 
     lines: [
       `  <testsuite name="${xml(target.name)}"${counts(cases)} time="${time}" timestamp="${report.started_at.slice(0, 19)}">`,
       '    <properties>',
-      `      <property name="verdict" value="${xml(verdictLine(report))}"/>`,
-      ...targetNotes(target).map((note) => `      <property name="note" value="${xml(note)}"/>`),
+      `      <property name="verdict" value="${xml(verdictLineWithChanges(report))}"/>`,
+      `      <property name="target" value="${xml(targetLine(target))}"/>`,
+      ...[...runNotes(report), ...targetNotes(target)].map(
+        (note) => `      <property name="note" value="${xml(note)}"/>`,
+      ),
       '    </properties>',
       ...cases.flatMap(({ lines }) => lines),
       '  </testsuite>',
@@ -60,30 +65,24 @@ function suite(target: TargetReport, report: Report): { cases: readonly Case[]; 
 
 function ruleCase(target: TargetReport, rule: RuleReport): Case {
   const { gates, judged, means } = STATUSES[rule.status]
+  const found = shownOf(rule).map((violation) => violationLine(violation, rule))
   if (!judged) {
-    return testcase(target, rule.id, rule.ms, 'error', `${rule.status}: ${means}`, rule.problem ?? '')
+    const before = wereViolated([rule]).map((known) => `violated when it was last judged: ${known}`)
+    const body = [rule.problem ?? '', ...before].join('\n')
+    return testcase(target, rule.id, rule.ms, 'error', `${rule.status}: ${means}`, body)
   }
+  const about = [measureOf(rule), changeOf(rule)].filter((part) => part !== null).join(', ')
   if (gates) {
-    const found = rule.sample.slice(0, SUBJECTS).map(violationLine)
-    const body = [
-      rule.why,
-      rule.fix,
-      ...remarksOf(rule),
-      ...found,
-      ...(rule.psql === null ? [] : [rule.psql]),
-    ].join('\n')
-    return testcase(
-      target,
-      rule.id,
-      rule.ms,
-      'failure',
-      [`${rule.severity}: ${rule.title}: ${measureOf(rule)}`, ...[changeOf(rule) ?? []].flat()].join(', '),
-      body,
-    )
+    const psql = rule.psql === null ? [] : [rule.psql]
+    const body = [rule.why, rule.fix, ...remarksOf(rule), ...found, ...psql].join('\n')
+    const message = `${rule.severity}: ${rule.title}: ${about}`
+    return testcase(target, rule.id, rule.ms, 'failure', message, body)
   }
-  return rule.status === 'waived'
-    ? testcase(target, rule.id, rule.ms, 'skipped', `waived: ${measureOf(rule)}`)
-    : testcase(target, rule.id, rule.ms, 'passed', '')
+  if (rule.status === 'waived') {
+    const body = [...remarksOf(rule), ...found].join('\n')
+    return testcase(target, rule.id, rule.ms, 'skipped', `waived: ${about}`, body)
+  }
+  return testcase(target, rule.id, rule.ms, 'passed', '')
 }
 
 function testcase(

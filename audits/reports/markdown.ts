@@ -1,18 +1,21 @@
 import type { Report, RuleReport, TargetReport } from './report.ts'
-import { changesLine, verdictLine, verdictWords } from './verdict-line.ts'
+import { verdictLineWithChanges, verdictWords } from './verdict-line.ts'
 import {
   changeOf,
+  group,
   measureOf,
   printable,
   quiet,
   remarksOf,
-  SUBJECTS,
+  runNotes,
+  shownOf,
   statusCounts,
   targetLine,
   targetNotes,
   unjudged,
   violated,
   violationLine,
+  wereViolated,
 } from './words.ts'
 
 const MARKS = { ok: '✅', violations: '❌', could_not_judge: '⚠️' } as const
@@ -20,11 +23,10 @@ const MARKS = { ok: '✅', violations: '❌', could_not_judge: '⚠️' } as con
 /** Markdown for a step summary of GitHub: the verdict first, what is well only counted. */
 export function renderMarkdown(report: Report): string {
   const words = verdictWords(report)
-  const changes = changesLine(report)
   return `${[
     `## ${MARKS[report.verdict]} ${report.drill ? 'FIRE DRILL: ' : ''}Token audit: ${words}`,
-    text(verdictLine(report)),
-    ...(changes === null ? [] : [text(changes)]),
+    text(verdictLineWithChanges(report)),
+    ...items(runNotes(report)),
     ...report.targets.flatMap(targetParts),
     `<sub>run ${text(report.run_id)}</sub>`,
   ].join('\n\n')}\n`
@@ -36,9 +38,12 @@ function targetParts(target: TargetReport): string[] {
     `### ${text(target.name)}`,
     ...(facts.length === 0 ? [] : [text(facts.join(' · '))]),
     ...items(targetNotes(target)),
-    ...unjudged([target]).map(({ rules, problem }) => {
+    ...unjudged([target]).flatMap(({ rules, problem }) => {
       const what = rules.length === 0 ? 'the whole target' : rules.map(({ id }) => code(id)).join(', ')
-      return `**Could not judge** ${what}: ${text(problem)}`
+      return [
+        `**Could not judge** ${what}: ${text(problem)}`,
+        ...items(wereViolated(rules).map((rule) => `violated when it was last judged: ${rule}`)),
+      ]
     }),
     ...violated([target]).flatMap(({ rule }) => ruleParts(rule)),
     ...items(quiet(target)),
@@ -48,14 +53,14 @@ function targetParts(target: TargetReport): string[] {
 }
 
 function ruleParts(rule: RuleReport): string[] {
-  const shown = rule.sample.slice(0, SUBJECTS).map((violation) => `- ${text(violationLine(violation))}`)
+  const shown = shownOf(rule).map((violation) => `- ${text(violationLine(violation, rule))}`)
   const more = (rule.violations ?? 0) - shown.length
   const change = changeOf(rule)
   return [
     `**${rule.severity}** · ${code(rule.id)} ${text(rule.title)} · **${text(measureOf(rule))}**${change === null ? '' : ` · ${change}`}`,
     ...items(remarksOf(rule)),
     `${text(rule.why)}  \n**Fix:** ${text(rule.fix)}`,
-    [...shown, ...(more > 0 ? [`- and ${more} more`] : [])].join('\n'),
+    [...shown, ...(more > 0 ? [`- and ${group(String(more))} more`] : [])].join('\n'),
     ...(rule.psql === null ? [] : [`\`\`\`\`sh\n${printable(rule.psql)}\n\`\`\`\``]),
   ]
 }

@@ -2,17 +2,34 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { describe, expect, test } from 'vitest'
-import { failed, GREEN, HISTORY, MIXED, report, rule, target, WORST } from './examples.ts'
+import { renderAnnotations } from './annotations.ts'
+import {
+  DARK,
+  DRILLED,
+  dark,
+  failed,
+  GREEN,
+  HISTORY,
+  MIXED,
+  report,
+  rule,
+  target,
+  violation,
+  WORST,
+} from './examples.ts'
 import { renderHtml } from './html.ts'
+import { STYLE } from './html-style.ts'
 import { jsonSchema, renderJson } from './json.ts'
 import { renderJunit } from './junit.ts'
 import { renderMarkdown } from './markdown.ts'
 import { reportSchema } from './report.ts'
 import { renderTerminal } from './terminal.ts'
-import { verdictLine } from './verdict-line.ts'
+import { verdictLine, verdictLineWithChanges } from './verdict-line.ts'
 import { group, printable, unjudged, violated } from './words.ts'
 
-const EXAMPLES = { green: GREEN, mixed: MIXED, followed: HISTORY, worst: WORST }
+const EXAMPLES = { green: GREEN, mixed: MIXED, followed: HISTORY, dark: DARK, drill: DRILLED, worst: WORST }
+/** Its style is no text, and looked at in a browser. */
+const page = (of: typeof GREEN) => renderHtml(of).replace(STYLE, '')
 const terminal = (of: typeof GREEN) => renderTerminal(of, { color: false })
 
 // A golden file is read by a person whenever it changes: that is its use. `npx vitest run audits/reports -u` writes them.
@@ -20,12 +37,16 @@ describe.for([
   ['terminal.txt', terminal],
   ['junit.xml', renderJunit],
   ['markdown.md', renderMarkdown],
-  ['html.txt', renderHtml],
+  ['html.txt', page],
+  ['annotations.txt', renderAnnotations],
   ['report.txt', renderJson],
 ] as const)('%s', ([name, render]) => {
-  test.for(['green', 'mixed', 'followed'] as const)('of a %s night is as it was', async (night) => {
-    await expect(render(EXAMPLES[night])).toMatchFileSnapshot(`golden/${night}.${name}`)
-  })
+  test.for(['green', 'mixed', 'followed', 'dark', 'drill'] as const)(
+    'of a %s night is as it was',
+    async (night) => {
+      await expect(render(EXAMPLES[night])).toMatchFileSnapshot(`golden/${night}.${name}`)
+    },
+  )
 
   // Ids and details may be as long as a row; a terminal, a step summary (1 MiB) and a build's view are not.
   test('of the worst day is no longer than its reader can take', () => {
@@ -53,7 +74,7 @@ describe('the JSON report', () => {
   test('is what the schema in the repository says', async () => {
     const { schema, check } = await validate()
     expect(schema).toEqual(jsonSchema())
-    for (const example of [GREEN, MIXED, HISTORY]) {
+    for (const example of [GREEN, MIXED, HISTORY, DARK, DRILLED]) {
       check(JSON.parse(renderJson(example)))
       expect(check.errors).toBeNull()
       expect(reportSchema.safeParse(example).error).toBeUndefined()
@@ -150,6 +171,54 @@ describe('the line of the verdict', () => {
     expect(verdictLine(of)).toBe(text)
   })
 
+  const changed = (rules: Parameters<typeof target>[0], more: Parameters<typeof report>[1] = {}) =>
+    verdictLineWithChanges(
+      report([target(rules), target(rules, { name: 'replica-2' })], {
+        verdict: 'violations',
+        exit: 1,
+        history: 'kept',
+        ...more,
+      }),
+    ).replace(/^.*?; /, '')
+
+  // "1 open" alone would send the reader back to bed; and what two replicas show is one rule.
+  test('says which rules are new, and which of the open ones have something new', () => {
+    const open = failed(2, {
+      id: 'open',
+      change: 'open',
+      sample: [violation({ change: 'open' }), violation({ subject_id: 'x', change: 'open' })],
+    })
+    const grown = {
+      ...open,
+      id: 'grown',
+      sample: [violation({ change: 'open' }), violation({ subject_id: 'x', change: 'new' })],
+    }
+    expect(
+      changed([failed(1, { id: 'new', change: 'new' }), open, grown, rule({ change: 'resolved' })]),
+    ).toBe('since the last run: 1 new, 1 open with new violations, 1 open, 1 resolved (exit 1)')
+  })
+
+  // Nobody knows what became of it.
+  test('calls nothing resolved, and nothing merely open, that was not judged', () => {
+    expect(changed([dark('stale', { change: 'open' })], { verdict: 'could_not_judge', exit: 2 })).toBe(
+      'since the last run: 1 open and not judged now (exit 2)',
+    )
+  })
+
+  test('calls nothing new where no history is kept', () => {
+    expect(changed([failed(1)], { history: 'none' })).toBe(
+      'VIOLATIONS: 1 rule, 1 user, 5,000,000 tokens (exit 1)',
+    )
+  })
+
+  // Green, and not clean.
+  test('counts what is waived', () => {
+    const waived = failed(2, { status: 'waived', waived: 2, change: 'open' })
+    expect(verdictLineWithChanges(report([target([waived])], { history: 'kept' }))).toBe(
+      'ALL IS WELL: 1 rule on 1 target, no violations; 2 violations waived (1 rule) (exit 0)',
+    )
+  })
+
   // One lost grant breaks three rules on two replicas: it is still one user and one grant.
   test('counts a fault once, however many rules and replicas show it', () => {
     const both = [failed(1, { id: 'a' }), failed(1, { id: 'b' })]
@@ -168,7 +237,7 @@ describe('the line of the verdict', () => {
 
 describe('the terminal', () => {
   test('ends with the verdict, and paints nothing unless asked', () => {
-    expect(terminal(MIXED).split('\n').at(-1)).toBe(verdictLine(MIXED))
+    expect(terminal(MIXED).split('\n').at(-1)).toBe(verdictLineWithChanges(MIXED))
     expect(renderTerminal(MIXED, { color: true })).toContain('\u001b[')
   })
 
@@ -176,6 +245,14 @@ describe('the terminal', () => {
     const text = terminal(report([target([failed(1_234)])]))
     expect(text.match(/^ {4}- grant_key /gm)).toHaveLength(5)
     expect(text).toContain('    - and 1,229 more\n    psql "postgres://audit@db/app"')
+  })
+
+  // By impact alone, the one that nobody has seen would be among the "and 2 more".
+  test('shows what is new first, and what is waived last', () => {
+    const shown = terminal(HISTORY)
+      .match(/- grant_key \S+/g)
+      ?.slice(0, 5)
+    expect(shown).toEqual([7, 2, 3, 4, 5].map((number) => `- grant_key invoice:in_${number}:`))
   })
 })
 

@@ -1,6 +1,6 @@
 import pc from 'picocolors'
 import type { Report, RuleReport, TargetReport } from './report.ts'
-import { changesLine, verdictLine, verdictWords } from './verdict-line.ts'
+import { verdictLineWithChanges, verdictWords } from './verdict-line.ts'
 import {
   changeOf,
   group,
@@ -9,13 +9,15 @@ import {
   printable,
   quiet,
   remarksOf,
-  SUBJECTS,
+  runNotes,
+  shownOf,
   statusCounts,
   targetLine,
   targetNotes,
   unjudged,
   violated,
   violationLine,
+  wereViolated,
 } from './words.ts'
 
 const INDENT = '    '
@@ -23,19 +25,19 @@ const INDENT = '    '
 /** The report for a person at a terminal; the verdict is the last line. */
 export function renderTerminal(report: Report, { color }: { color: boolean }): string {
   const paint = pc.createColors(color)
-  const lines = [`${report.drill ? 'FIRE DRILL  ' : ''}Token audit ${report.run_id}`]
+  const drill = report.drill ? 'FIRE DRILL  ' : ''
+  const lines = [`${drill}Token audit ${report.run_id}`, ...runNotes(report)]
   for (const target of report.targets) {
     lines.push('', `${paint.bold(printable(target.name))}  ${printable(target.url)}`)
     const known = targetLine(target)
-    if (known !== '') lines.push(`  ${known}`)
+    if (known !== '') lines.push(`  ${printable(known)}`)
     for (const note of targetNotes(target)) lines.push(`  ${paint.dim(printable(note))}`)
     lines.push(...targetLines(target, paint))
   }
   const last = { ok: paint.green, violations: paint.red, could_not_judge: paint.magenta }[report.verdict]
   const words = verdictWords(report)
-  const changes = changesLine(report)
-  if (changes !== null) lines.push('', changes)
-  lines.push('', `${last(paint.bold(paint.inverse(words)))}${verdictLine(report).slice(words.length)}`)
+  const line = verdictLineWithChanges(report).slice(words.length)
+  lines.push('', `${drill}${last(paint.bold(paint.inverse(words)))}${line}`)
   return lines.join('\n')
 }
 
@@ -52,6 +54,7 @@ function targetLines(target: TargetReport, paint: Paint): string[] {
       '',
       `  ${paint.magenta('could not judge')}  ${paint.bold(what)}`,
       `${INDENT}${printable(problem)}`,
+      ...wereViolated(rules).map((rule) => `${INDENT}violated when it was last judged: ${rule}`),
     )
   }
   for (const { rule } of violated([target])) {
@@ -71,7 +74,8 @@ function targetLines(target: TargetReport, paint: Paint): string[] {
 
 function ruleLines(rule: RuleReport, paint: Paint): string[] {
   const heading = rule.severity === 'minor' ? paint.yellow : paint.red
-  const more = (rule.violations ?? 0) - Math.min(rule.sample.length, SUBJECTS)
+  const shown = shownOf(rule)
+  const more = (rule.violations ?? 0) - shown.length
   const change = changeOf(rule)
   return [
     `  ${heading(rule.severity)}  ${paint.bold(rule.id)}  ${printable(rule.title)}`,
@@ -79,7 +83,7 @@ function ruleLines(rule: RuleReport, paint: Paint): string[] {
     ...remarksOf(rule).map((remark) => `${INDENT}${printable(remark)}`),
     `${INDENT}why: ${printable(rule.why)}`,
     `${INDENT}fix: ${printable(rule.fix)}`,
-    ...rule.sample.slice(0, SUBJECTS).map((violation) => `${INDENT}- ${violationLine(violation)}`),
+    ...shown.map((violation) => `${INDENT}- ${violationLine(violation, rule)}`),
     ...(more > 0 ? [`${INDENT}- and ${group(String(more))} more`] : []),
     ...(rule.psql === null ? [] : [`${INDENT}${paint.dim(printable(rule.psql))}`]),
   ]

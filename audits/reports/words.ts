@@ -1,7 +1,7 @@
 import { SEVERITIES } from '../catalogue.ts'
 import { duration } from '../freshness.ts'
 import { STATUSES } from '../verdict.ts'
-import type { RuleReport, TargetReport, ViolationReport } from './report.ts'
+import type { Report, RuleReport, TargetReport, ViolationReport } from './report.ts'
 
 /** Subjects that a message names of each violated rule. */
 export const SUBJECTS = 5
@@ -59,35 +59,62 @@ export function measureOf({ violations, impact, unit, users }: RuleReport): stri
   ].join(', ')
 }
 
-/** One violation in one line, which is no longer than a person reads. */
-export function violationLine({
-  subject_type,
-  subject_id,
-  detail,
-  expected,
-  actual,
-}: ViolationReport): string {
-  const subject = `${subject_type} ${shortened(subject_id, 200)}`
-  return printable(`${subject}: ${shortened(detail, 300)} (expected ${group(expected)}, is ${group(actual)})`)
+/** The violations that are shown of a rule: what is new first, what is waived last, else by impact. */
+export function shownOf({ sample }: RuleReport): readonly ViolationReport[] {
+  const rank = (violation: ViolationReport) => (violation.waived ? 2 : isNew(violation) ? 0 : 1)
+  return sample.toSorted((a, b) => rank(a) - rank(b)).slice(0, SUBJECTS)
 }
 
-function shortened(text: string, most: number): string {
+/** One violation in one line, which is no longer than a person reads. */
+export function violationLine(violation: ViolationReport, rule: RuleReport): string {
+  const { detail, expected, actual } = violation
+  const about = `${shortened(detail, 300)} (expected ${group(expected)}, is ${group(actual)})`
+  const marks = [
+    ...(isNew(violation) && rule.change === 'open' ? [violation.change] : []),
+    ...(violation.waived && rule.status !== 'waived' ? ['waived'] : []),
+  ]
+  return printable([`${subjectOf(violation)}: ${about}`, ...marks].join(', '))
+}
+
+/** Whether the last conclusive run did not have it. */
+export function isNew({ change }: ViolationReport): boolean {
+  return change === 'new' || change === 'reopened'
+}
+
+function subjectOf({ subject_type, subject_id }: { subject_type: string; subject_id: string }): string {
+  return `${shortened(subject_type, 40)} ${shortened(subject_id, 200)}`
+}
+
+export function shortened(text: string, most: number): string {
   return text.length <= most ? text : `${text.slice(0, most)}…`
 }
 
 /** What is known of a target besides its rules. */
-export function targetLine({ server, standby, stage, as_of, freshness }: TargetReport): string {
+export function targetLine(target: TargetReport): string {
+  const { server, stage, as_of, database, system, freshness } = target
+  const place = [
+    ...(database === null ? [] : [`database ${database}`]),
+    ...(system === null ? [] : [`system ${system}`]),
+  ]
   return [
-    ...(server === null ? [] : [`${server}${standby ? ', standby' : ''}`]),
+    ...(server === null ? [] : [`${server}${roleOf(target)}`]),
+    ...(place.length === 0 ? [] : [place.join(' of ')]),
     ...(stage === null ? [] : [`stage ${stage}`]),
     ...(as_of === null ? [] : [`as of ${as_of}`]),
-    ...(freshness === null || freshness.by === 'primary' ? [] : [freshnessOf(freshness)]),
+    ...(freshness === null ? [] : [freshnessOf(freshness)]),
   ].join(' · ')
 }
 
-function freshnessOf({ by, age_ms }: NonNullable<TargetReport['freshness']>): string {
+function roleOf({ standby }: TargetReport): string {
+  if (standby === null) return ''
+  return standby ? ', standby' : ', primary'
+}
+
+/** By what it is known that a target shows the present, and how old what it shows may be. */
+export function freshnessOf({ by, age_ms }: NonNullable<TargetReport['freshness']>): string {
+  if (by === 'primary') return 'by its own clock'
   const what = by === 'heartbeat' ? 'heartbeat' : 'last replayed transaction'
-  return age_ms === null ? `${what} unknown` : `${what} ${duration(age_ms)} old`
+  return age_ms === null ? `${what} of unknown age` : `${what} ${duration(age_ms)} old`
 }
 
 /** What must be known of a target and changes no verdict, a line each. */
@@ -105,39 +132,81 @@ export function targetNotes({ warnings, skipped, screened }: TargetReport): read
   ]
 }
 
-/** What became of a rule's violations, e.g. `open since 2026-11-01`; null: nothing to tell. */
-export function changeOf({ change, since }: RuleReport): string | null {
+/** What became of a rule's violations, e.g. `open since 2026-11-01, 2 new`; null: nothing to tell. */
+export function changeOf({ change, since, sample }: RuleReport): string | null {
   if (change === 'unknown') return 'history unknown'
-  return change === 'open' && since !== null ? `open since ${since.slice(0, 10)}` : change
+  if (change !== 'open') return change
+  const count = (which: ViolationReport['change']) => sample.filter((one) => one.change === which).length
+  return [
+    since === null ? 'open' : `open since ${day(since)}`,
+    ...(['new', 'reopened'] as const).flatMap((which) =>
+      count(which) === 0 ? [] : [`${count(which)} ${which}`],
+    ),
+  ].join(', ')
 }
 
-/** What belongs to a rule's figures: waived, settled, too many to follow. */
-export function remarksOf({ waived, transient, mass, lapsed }: RuleReport): readonly string[] {
+/** What belongs to a rule's figures: waived, settled, too many to follow, waivers that lapsed. */
+export function remarksOf({ status, waived, transient, mass, lapsed }: RuleReport): readonly string[] {
   return [
-    ...(waived ? [`${group(String(waived))} of them waived`] : []),
-    ...(transient ? [`${group(String(transient))} more were gone at the second look`] : []),
-    ...(mass ? ['too many to follow one by one'] : []),
-    ...lapsed,
+    ...(waived && status !== 'waived' ? [`${group(String(waived))} of them waived`] : []),
+    ...(transient && status !== 'transient'
+      ? [`${group(String(transient))} more gone at the second look`]
+      : []),
+    ...(mass ? ['too many to follow one by one: followed by number and impact'] : []),
+    ...lapsed.map((waiver) => `waiver lapsed: ${waiver}`),
   ]
+}
+
+/** Of rules that could not be judged, those that were violated when they were last judged: `id, open since …`. */
+export function wereViolated(rules: readonly RuleReport[]): readonly string[] {
+  return rules.filter(({ change }) => change !== null).map((rule) => `${rule.id}, ${changeOf(rule)}`)
 }
 
 /** Rules with nothing but waived rows, or with what settled, or with what is resolved: told, and no finding. */
 export function quiet({ invariants }: TargetReport): readonly string[] {
   return invariants.flatMap((rule) => [
-    ...(rule.status === 'waived' ? [`waived: ${rule.id}: ${measureOf(rule)}`] : []),
+    ...(rule.status === 'waived' ? [`waived: ${rule.id}: ${waivedOf(rule)}`] : []),
     ...(rule.status === 'transient'
       ? [`settled: ${rule.id}: ${plural(rule.transient ?? 0, 'violation')} gone at the second look`]
       : []),
-    ...(rule.change === 'resolved' || rule.resolved.length > 0
-      ? [`resolved: ${rule.id}: ${resolvedOf(rule)}`]
-      : []),
+    ...(isResolved(rule) ? [`resolved: ${rule.id}: ${resolvedOf(rule)}`] : []),
   ])
 }
 
-function resolvedOf({ resolved }: RuleReport): string {
-  const ids = resolved.slice(0, SUBJECTS).map(({ subject_id }) => shortened(subject_id, 80))
-  const left = resolved.length - ids.length
-  return ids.length === 0 ? 'all' : `${ids.join(', ')}${left > 0 ? ` and ${left} more` : ''}`
+/** Whether something is gone that the last conclusive run had. */
+export function isResolved({ change, resolved }: RuleReport): boolean {
+  return change === 'resolved' || resolved.length > 0
+}
+
+function waivedOf(rule: RuleReport): string {
+  const about = [measureOf(rule), changeOf(rule), ...remarksOf(rule)].filter((part) => part !== null)
+  return `${about.join(', ')}${namedOf(rule.sample, rule.violations ?? 0)}`
+}
+
+function resolvedOf(rule: RuleReport): string {
+  const { change, since, resolved } = rule
+  const all = change === 'resolved' ? `all${since === null ? '' : `, open since ${day(since)}`}` : 'some'
+  return `${all}${namedOf(resolved, resolved.length)}`
+}
+
+function namedOf(subjects: readonly { subject_type: string; subject_id: string }[], count: number): string {
+  const named = subjects.slice(0, SUBJECTS).map(subjectOf)
+  const left = count - named.length
+  return named.length === 0
+    ? ''
+    : `: ${named.join('; ')}${left > 0 ? `; and ${group(String(left))} more` : ''}`
+}
+
+export function day(iso: string): string {
+  return iso.slice(0, 10)
+}
+
+/** What must be known of a run as a whole and changes no verdict, a line each. */
+export function runNotes({ retried, history }: Report): readonly string[] {
+  return [
+    ...(retried === 0 ? [] : [`${plural(retried, 'transaction')} tried again`]),
+    ...(history === 'untold' ? ['what the last run found reached nobody: it is told again'] : []),
+  ]
 }
 
 /** How many rules ended how, e.g. `38 pass, 1 fail`. */
