@@ -102,7 +102,7 @@ export async function audit(options: AuditOptions): Promise<Report> {
     startedAt: started.toISOString(),
     began,
     budgetMs,
-    seeds: [randomSeed(), randomSeed()],
+    seed: randomSeed(),
     surroundings,
     signal,
   }

@@ -152,6 +152,8 @@ export async function readCatalogue(...directories: string[]): Promise<Catalogue
 
 interface ScreenFile extends Screen {
   readonly file: string
+  /** Ids of the screens that must be clear as well. */
+  readonly given: readonly string[]
   readonly functions: readonly string[]
 }
 
@@ -165,10 +167,11 @@ async function readScreens(
     .filter((path) => existsSync(path))
   const screens = new Map<string, ScreenFile>()
   for (const { file, id, text } of await readDirectories(beside, problems)) {
-    const header = readHeader(text, ['proves'], ['stages'])
+    const header = readHeader(text, ['proves'], ['given', 'stages'])
     const query = await readQuery(header.body, header.bodyLine, SCREEN_SETTINGS)
     const found = [...header.problems]
-    const stages = new Fields(header, found).stages(STAGES)
+    const fields = new Fields(header, found)
+    const stages = fields.stages(STAGES)
     found.push(...query.problems)
     if (query.problems.length === 0 && (query.columns.length !== 1 || query.columns[0] !== 'clear')) {
       found.push({
@@ -179,12 +182,36 @@ async function readScreens(
     problems.push(...found.map(({ line, text }) => `${file}:${line}: ${text}`))
     screens.set(id, {
       file,
+      given: fields.list('given'),
       sql: header.body.trim(),
       functions: query.functions,
       ...(stages.length > 0 && { stages }),
     })
   }
-  return screens
+  return new Map([...screens].map(([id, screen]) => [id, together(screen, screens, problems)]))
+}
+
+/** A screen that proves its rule only where others are clear as well asks those too. */
+function together(
+  screen: ScreenFile,
+  screens: ReadonlyMap<string, ScreenFile>,
+  problems: string[],
+): ScreenFile {
+  const asked = [screen]
+  for (const id of screen.given) {
+    const other = screens.get(id)
+    if (other === undefined || other.given.length > 0) {
+      problems.push(`${screen.file}: given names no screen, or one with a "given" of its own: "${id}"`)
+    } else {
+      asked.push(other)
+    }
+  }
+  if (asked.length === 1) return screen
+  return {
+    ...screen,
+    sql: `select ${asked.map(({ sql }) => `(\n${sql}\n)`).join(' and ')} as clear`,
+    functions: asked.flatMap(({ functions }) => functions),
+  }
 }
 
 /**

@@ -7,6 +7,7 @@ import { follow } from './lifecycle.ts'
 import type { Look } from './look.ts'
 import type { RuleReport, TargetReport } from './reports/report.ts'
 import { blindness, roleWarnings } from './role.ts'
+import type { Screened } from './screen.ts'
 import { confirm } from './second-look.ts'
 import type { Outcome, Session, Surroundings } from './session.ts'
 import type { Stage } from './stage.ts'
@@ -32,7 +33,7 @@ export interface Run {
   readonly startedAt: string
   readonly began: number
   readonly budgetMs: number
-  readonly seeds: readonly string[]
+  readonly seed: string
   readonly surroundings: Surroundings
   readonly signal: AbortSignal
 }
@@ -204,22 +205,22 @@ async function judgeRules(
   place: Place,
   run: Run,
 ): Promise<{ reports: readonly RuleReport[]; screened: TargetReport['screened'] }> {
-  const { screened, clear } = await screens(session, rules, place, run)
+  const { screened, found: screens } = await screenRules(session, rules, place, run)
   const given = { asOf: place.seen.asOf, evidence: run.evidence }
   const found: Found[] = []
   let lost: string | undefined
   for (const rule of rules) {
     run.onProgress(progressOf(session, rule, found.length, rules.length, run))
-    const population = clear.get(rule.id)
+    const screen = screens.get(rule.id)
     const barred = whyNotRun(rule, lost, place.seen, run)
     if (barred !== null) {
       found.push({ rule, report: unjudgedReport(rule, barred.status, barred.text) })
-    } else if (population !== undefined) {
-      found.push({ rule, report: screenedReport(rule, population) })
+    } else if (screen?.clear) {
+      found.push({ rule, report: screenedReport(rule, screen.population) })
     } else {
       const began = run.surroundings.now()
       const settleMs = run.confirmAfterMs === null ? 0 : rule.settleMs
-      const outcome = await session.judge(rule, { ...given, settleMs })
+      const outcome = await session.judge(rule, { ...given, settleMs, counted: screen?.population })
       if ('failure' in outcome && outcome.lost) lost = outcome.failure
       const report = judgedReport(rule, outcome, Math.round(run.surroundings.now() - began), place)
       found.push({ rule, report, ...('value' in outcome && { judgement: outcome.value }) })
@@ -229,30 +230,26 @@ async function judgeRules(
   return { reports: confirmed.map(({ rule, report }) => vacuousIfFallen(rule, report, place.past)), screened }
 }
 
-/** Which rules need no select, and why every select is run where that is so. */
-async function screens(
+/** What the screens say of each rule, and why every select is run where that is so. */
+async function screenRules(
   session: Session,
   rules: readonly Invariant[],
   { seen, past }: Place,
   run: Run,
-): Promise<{ screened: TargetReport['screened']; clear: ReadonlyMap<string, number> }> {
-  const { seeds } = run
-  const nothing = new Map<string, number>()
+): Promise<{ screened: TargetReport['screened']; found: ReadonlyMap<string, Screened> }> {
+  const { seed } = run
+  const nothing = new Map<string, Screened>()
   const because = whyFull(rules, past, run)
-  if (because !== null) return { screened: { seeds: [], full: because }, clear: nothing }
+  if (because !== null) return { screened: { seed: null, full: because }, found: nothing }
   const readable = rules.filter((rule) => whyNotRun(rule, undefined, seen, run) === null)
-  const outcome = await session.screen(readable, { asOf: seen.asOf, seeds })
+  const outcome = await session.screen(readable, { asOf: seen.asOf, seed })
   if ('failure' in outcome) {
     return {
-      screened: { seeds: [...seeds], full: `the screens could not be run: ${outcome.failure}` },
-      clear: nothing,
+      screened: { seed, full: `the screens could not be run: ${outcome.failure}` },
+      found: nothing,
     }
   }
-  const clear = [...outcome.value].filter(([, screen]) => screen.clear)
-  return {
-    screened: { seeds: [...seeds], full: null },
-    clear: new Map(clear.map(([id, { population }]) => [id, population])),
-  }
+  return { screened: { seed, full: null }, found: outcome.value }
 }
 
 /** Once in so many days every select is run, whatever the screens say: a week, less what a night may be early. */

@@ -1,8 +1,10 @@
-import { parse } from 'libpg-query'
 import type { Invariant } from './catalogue.ts'
+import { parse } from './parser.ts'
 
 /** The tables and views that rules read, with their schema, each with the rules that read it. */
-export async function relationsOf(rules: readonly Invariant[]): Promise<ReadonlyMap<string, readonly string[]>> {
+export async function relationsOf(
+  rules: readonly Invariant[],
+): Promise<ReadonlyMap<string, readonly string[]>> {
   const readers = new Map<string, string[]>()
   for (const { id, sql, population } of rules) {
     const found = new Set<string>()

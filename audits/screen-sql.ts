@@ -1,4 +1,4 @@
-import { parse } from 'libpg-query'
+import { parse } from './parser.ts'
 
 type Node = { readonly [key: string]: unknown }
 

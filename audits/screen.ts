@@ -5,7 +5,7 @@ import { columnOf, guardOf, nameOf, type Scan, takeOutScans } from './screen-sql
 
 /** What a screen says of a rule. */
 export interface Screened {
-  /** The rule's select would return no row, but for a chance of 2⁻⁶²; false: only the select can tell. */
+  /** The rule's select would return no row, but for a chance of 2⁻³¹; false: only the select can tell. */
   readonly clear: boolean
   /** How much the rule looks at. */
   readonly population: number
@@ -18,13 +18,13 @@ export interface Screened {
  *
  * A rule without a screen is counted and never clear. One whose population is in the evidence is left out.
  *
- * @param seeds two random signed 64-bit integers, which key the hashes
+ * @param seed a random signed 64-bit integer, which keys the hashes
  * @throws what the server says; then every rule has to run its select
  */
 export async function screen(
   connection: Connection,
   rules: readonly Invariant[],
-  seeds: readonly string[],
+  seed: string,
 ): Promise<ReadonlyMap<string, Screened>> {
   const counted = rules.filter(({ population }) => !population.includes('audit.evidence'))
   const screens = counted.map((rule) => screenAt(rule, rules)?.sql)
@@ -37,7 +37,7 @@ export async function screen(
     population,
     screen: holds[index] === 't' ? undefined : screens[index],
   }))
-  const { rows } = await connection.query(await screenSql(questions, { seeds, asOf: asOf ?? '' }))
+  const { rows } = await connection.query(await screenSql(questions, { seed, asOf: asOf ?? '' }))
   const values = rows[0] ?? []
   return new Map(
     counted.map(({ id, file }, index) => {
@@ -62,7 +62,7 @@ function screenAt({ screen }: Invariant, together: readonly Invariant[]): Screen
 /** One row: for each question the population, and whether the screen is clear. */
 export async function screenSql(
   questions: readonly { readonly population: string; readonly screen: string | undefined }[],
-  given: { seeds: readonly string[]; asOf: string },
+  given: { seed: string; asOf: string },
 ): Promise<string> {
   const scans: Scan[] = []
   const columns: string[] = []
@@ -78,23 +78,14 @@ export async function screenSql(
   return `select\n${columns.join(',\n')}${from.length > 0 ? `\nfrom ${from.join(', ')}` : ''}`
 }
 
-/**
- * Settings as constants: a setting would be read anew for each row, and hide from the planner how few rows are meant.
- * What asks for each seed is asked twice: what one misses by chance, the other finds.
- */
-function filledIn(screen: string, { seeds, asOf }: { seeds: readonly string[]; asOf: string }): string {
-  for (const seed of seeds) {
-    if (!/^-?\d{1,19}$/.test(seed)) throw new TypeError(`"${seed}" is no seed: a signed 64-bit integer`)
-  }
-  const filled = `(\n${screen}\n)`
+/** Settings as constants: a setting would be read anew for each row, and hide from the planner how few rows are meant. */
+function filledIn(screen: string, { seed, asOf }: { seed: string; asOf: string }): string {
+  if (!/^-?\d{1,19}$/.test(seed)) throw new TypeError(`"${seed}" is no seed: a signed 64-bit integer`)
+  return `(\n${screen}\n)`
     .replaceAll(AS_OF, `'${asOf.replaceAll("'", "''")}'::timestamptz`)
-    .replaceAll(SEED, `'${seeds[0]}'::bigint`)
-  return filled.search(EACH_SEED) < 0
-    ? filled
-    : seeds.map((seed) => filled.replaceAll(EACH_SEED, `'${seed}'::bigint`)).join(' and ')
+    .replaceAll(SEED, `'${seed}'::bigint`)
 }
 
 const AS_OF = /current_setting\('audit\.as_of'\)::timestamptz/g
 /** Screens run by hand after `set audit.seed = '42'`. */
 const SEED = /current_setting\('audit\.seed'\)::bigint/g
-const EACH_SEED = /current_setting\('audit\.each_seed'\)::bigint/g

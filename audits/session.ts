@@ -83,17 +83,18 @@ export class Session {
    * @param asOf the target's, from `look`
    * @param settleMs what lies between `asOf` and the horizon
    * @param evidence entitlements as JSON, '' when there are none
+   * @param counted the population, where a screen has counted it
    */
   async judge(
     invariant: Invariant,
-    given: { asOf: string; settleMs: number; evidence: string },
+    given: { asOf: string; settleMs: number; evidence: string; counted?: number | undefined },
   ): Promise<Outcome<Judgement>> {
     const settings = {
       ...momentsOf(given.asOf, given.settleMs),
       'audit.evidence': invariant.needsEvidence ? given.evidence : '',
     }
     return this.#attempt(invariant.id, settings, invariant.functions, (connection) =>
-      judge(connection, invariant),
+      judge(connection, invariant, given.counted),
     )
   }
 
@@ -101,17 +102,15 @@ export class Session {
    * Runs the screens of rules: which of them can't find anything.
    *
    * @param asOf the target's, from `look`
-   * @param seeds of the keyed weights: signed 64-bit integers
+   * @param seed of the keyed weights: a signed 64-bit integer
    */
   async screen(
     rules: readonly Invariant[],
-    given: { asOf: string; seeds: readonly string[] },
+    given: { asOf: string; seed: string },
   ): Promise<Outcome<ReadonlyMap<string, Screened>>> {
     const settings = { ...momentsOf(given.asOf, 0), 'audit.evidence': '' }
     const functions = [...new Set(rules.flatMap((rule) => rule.functions))]
-    return this.#attempt('screen', settings, functions, (connection) =>
-      screen(connection, rules, given.seeds),
-    )
+    return this.#attempt('screen', settings, functions, (connection) => screen(connection, rules, given.seed))
   }
 
   async close(): Promise<void> {

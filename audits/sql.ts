@@ -1,5 +1,5 @@
-import { hasSqlDetails, parse } from 'libpg-query'
 import type { FileProblem } from './header.ts'
+import { hasSqlDetails, parse } from './parser.ts'
 
 /** What is known about a query before any database has seen it. */
 export interface QueryReading {
@@ -15,8 +15,8 @@ export interface QueryReading {
 /** The settings that the runner gives to every rule. */
 export const RULE_SETTINGS = ['audit.as_of', 'audit.horizon', 'audit.evidence'] as const
 
-/** The settings that it gives to every screen; one that reads each_seed is asked once with each of two seeds. */
-export const SCREEN_SETTINGS = ['audit.as_of', 'audit.seed', 'audit.each_seed'] as const
+/** The settings that it gives to every screen. */
+export const SCREEN_SETTINGS = ['audit.as_of', 'audit.seed'] as const
 
 /**
  * Clocks, chance, and what reaches outside the query. The session refuses every volatile function by asking the

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { Command } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { audit } from '../audits/audit.ts'
 import { readCatalogue } from '../audits/catalogue.ts'
 import { parseEvidence } from '../audits/evidence.ts'
@@ -10,17 +10,32 @@ import { Databases } from '../fixtures/postgres/databases.ts'
 import { startPostgres } from '../fixtures/postgres/server.ts'
 import { deliveriesPerSecond } from '../scenarios/engine/delivery-rate.ts'
 import { fillUnified } from '../scenarios/engine/healthy.ts'
+import { largeLedger } from './bench/large-ledger.ts'
 
-await new Command('bench')
+const command = new Command('bench')
   .description(
-    'Measures what users wait for, on a Postgres chosen as in the tests (TEST_POSTGRES). Figures, no verdict.',
+    'Measures what users wait for, on a Postgres chosen as in the tests (TEST_POSTGRES). Figures, no verdict. The audit of large ledgers takes half an hour and 8 GB where the data of Postgres is: in memory, for a container.',
   )
-  .parseAsync()
+  .option(
+    '--rows <number>',
+    'measure the audit of a ledger of so many rows, and nothing else; repeatable (1,000,000, 5,000,000 and 10,000,000 without it)',
+    rowsOf,
+  )
+await command.parseAsync()
+const { rows } = command.opts<{ rows?: readonly number[] }>()
 
 const server = await startPostgres()
 console.log(server.says)
 const databases = new Databases(server.url)
 try {
+  if (rows === undefined) await small()
+  for (const size of rows ?? [1_000_000, 5_000_000, 10_000_000]) await largeLedger(databases, size)
+} finally {
+  await databases.close()
+  await server.stop()
+}
+
+async function small(): Promise<void> {
   const { first, create, drop, together, tests } = await isolationCost(server.url)
   print(
     'a database for one test',
@@ -53,14 +68,19 @@ try {
     `${ms(performance.now() - began)}, ${catalogue.invariants.length} rules, verdict: ${report.verdict}`,
   )
   await database.drop()
-} finally {
-  await databases.close()
-  await server.stop()
+
+  const { firstLine, all, exit } = await demo()
+  print('npm start, first line', ms(firstLine))
+  print('npm start, all of it', `${ms(all)}, exit ${exit}`)
 }
 
-const { firstLine, all, exit } = await demo()
-print('npm start, first line', ms(firstLine))
-print('npm start, all of it', `${ms(all)}, exit ${exit}`)
+function rowsOf(text: string, before: readonly number[] = []): number[] {
+  const rows = Number(text.replaceAll('_', ''))
+  if (!Number.isSafeInteger(rows) || rows <= 0 || rows % 1_000 !== 0) {
+    throw new InvalidArgumentError('It is a whole number of thousands, such as 1000000.')
+  }
+  return [...before, rows]
+}
 
 function print(what: string, figure: string): void {
   console.log(`${what.padEnd(44)} ${figure}`)

@@ -12,6 +12,7 @@ with reversals as (
     bool_and(u.action_type = 'admin_deduct') as deducts, bool_and(u.action_type = 'admin_grant') as grants
   from public.token_usage as u
   where u.metadata ->> 'reverses' is not null
+    and u.action_type in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')
   group by u.metadata ->> 'reverses'
 )
 select

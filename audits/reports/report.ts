@@ -101,7 +101,7 @@ const target = z.strictObject({
     .describe('how it is known that the target shows the present'),
   screened: z
     .strictObject({
-      seeds: z.array(z.string()).describe('of the keyed weights'),
+      seed: z.string().nullable().describe('of the keyed weights; null: no screen was asked'),
       full: z.string().nullable().describe('why every select was run; null: screens went before'),
     })
     .nullable()

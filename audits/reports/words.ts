@@ -126,7 +126,7 @@ export function targetNotes({ warnings, skipped, screened }: TargetReport): read
       ? []
       : [
           screened.full === null
-            ? `screened, with the seeds ${screened.seeds.join(' and ')}`
+            ? `screened, with the seed ${screened.seed}`
             : `every select was run: ${screened.full}`,
         ]),
   ]

@@ -1,7 +1,7 @@
 -- proves: Each user has a weight; the weighted sums agree when all balances do.
 select
   coalesce((
-    select sum((uuid_hash_extended(u.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * coalesce(
+    select sum((uuid_hash_extended(u.user_id, current_setting('audit.seed')::bigint) & 2147483647) * coalesce(
       u.balance_after - u.balance_before,
       case
         when not u.success then 0
@@ -10,7 +10,7 @@ select
       end))
     from public.token_usage as u), 0)
   = coalesce((
-    select sum((uuid_hash_extended(p.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * p.vibe_assistant_tokens_remaining)
+    select sum((uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint) & 2147483647) * p.vibe_assistant_tokens_remaining)
     from public.user_profiles as p
     where p.is_active and not p.is_draft), 0)
   -- One active profile a user at most, and no row without a user.

@@ -1,51 +1,21 @@
--- proves: An index holds that nobody has two active profiles. Who has none and has used something shows in the
---   counters' sums, as in used-counter-is-usage; the users of all other rows are looked up.
-select
-  coalesce((
-    select sum((uuid_hash_extended(u.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * u.tokens_used)
+-- proves: An index holds that nobody has two active profiles. Who has none, and rows, has no balance and no counter: of
+--   these the sums of the ledger would differ, but for users whose rows cancel out. They have a deduction, a failed
+--   call, a row of nothing, or a copied one: the common scan collects whose those are, and each is looked up.
+-- given: balance-is-ledger-sum, used-counter-is-usage
+-- stages: unify, retired
+select not exists (
+  select
+  from unnest((
+    select array_agg(u.user_id)
     from public.token_usage as u
-    where u.success and u.action_type not in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')), 0)
-  - coalesce((
-    select sum((uuid_hash_extended(p.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * p.vibe_assistant_tokens_used)
-    from public.user_profiles as p
-    where p.is_active and not p.is_draft), 0)
-  = coalesce((
-    select sum((uuid_hash_extended(c.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * (o.used - o.counted))
-    from (
-      select distinct c.user_id
-      from public.token_usage as c
-      where c.metadata ->> 'legacy_table' is not null and c.success and c.action_type not in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')
-    ) as c
-    cross join lateral (
-      select
-        coalesce((
-          select sum(u.tokens_used)
-          from public.token_usage as u
-          where u.user_id = c.user_id and u.success and u.action_type not in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')), 0) as used,
-        coalesce((
-          select sum(p.vibe_assistant_tokens_used)
-          from public.user_profiles as p
-          where p.user_id = c.user_id and p.is_active and not p.is_draft), 0) as counted
-    ) as o), 0)
-  and 0 = (
-    select count(*)
-    from public.token_usage as u
-    where (u.success and u.tokens_used > 0 and u.action_type not in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')) is not true
-      and not exists (
-        select from public.user_profiles as p where p.user_id = u.user_id and p.is_active and not p.is_draft))
-  and 0 = (
-    select count(*)
-    from public.token_usage as u
-    where u.metadata ->> 'legacy_table' is not null
-      and not exists (
-        select from public.user_profiles as p where p.user_id = u.user_id and p.is_active and not p.is_draft))
-  -- One active profile a user at most, and no row without a user.
-  and exists (
-    select from pg_catalog.pg_index as i
-    where i.indrelid = 'public.user_profiles'::regclass and i.indisunique and i.indisvalid and i.indisready and i.indimmediate
-      and pg_get_indexdef(i.indexrelid) like '% USING btree (user_id) WHERE (is_active AND (NOT is_draft))')
-  and not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid in ('public.token_usage'::regclass, 'public.user_profiles'::regclass)
-      and a.attname = 'user_id' and not a.attnotnull)
-as clear
+    where (
+      u.success and u.tokens_used > 0 and u.action_type <> 'admin_deduct'
+      and (u.balance_after > u.balance_before or u.balance_before is null
+        or u.action_type not in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase'))
+    ) is not true
+  ) || array (
+    select c.user_id from public.token_usage as c where c.metadata ->> 'legacy_table' is not null
+  )) as o (user_id)
+  where not exists (
+    select from public.user_profiles as p where p.user_id = o.user_id and p.is_active and not p.is_draft)
+) as clear

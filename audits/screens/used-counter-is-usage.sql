@@ -2,15 +2,15 @@
 --   copied rows are not judged: what is theirs is taken off again.
 select
   coalesce((
-    select sum((uuid_hash_extended(u.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * u.tokens_used)
+    select sum((uuid_hash_extended(u.user_id, current_setting('audit.seed')::bigint) & 2147483647) * u.tokens_used)
     from public.token_usage as u
     where u.success and u.action_type not in ('admin_grant', 'admin_deduct', 'subscription_grant', 'trial_grant', 'token_pack_purchase')), 0)
   - coalesce((
-    select sum((uuid_hash_extended(p.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * p.vibe_assistant_tokens_used)
+    select sum((uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint) & 2147483647) * p.vibe_assistant_tokens_used)
     from public.user_profiles as p
     where p.is_active and not p.is_draft), 0)
   = coalesce((
-    select sum((uuid_hash_extended(c.user_id, current_setting('audit.each_seed')::bigint) & 2147483647) * (o.used - o.counted))
+    select sum((uuid_hash_extended(c.user_id, current_setting('audit.seed')::bigint) & 2147483647) * (o.used - o.counted))
     from (
       select distinct c.user_id
       from public.token_usage as c

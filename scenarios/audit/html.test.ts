@@ -20,7 +20,10 @@ const executablePath = PLACES.find((place) => place !== undefined && place !== '
 let browser: Browser | undefined
 
 beforeAll(async () => {
-  if (executablePath === undefined) return
+  if (executablePath === undefined) {
+    console.log('The pages are not looked at: there is no Chromium on this machine. CHROMIUM names one.')
+    return
+  }
   browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] })
 })
 afterAll(() => browser?.close())

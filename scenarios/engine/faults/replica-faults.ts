@@ -123,16 +123,18 @@ export const REPLICA_FAULTS: readonly Fault[] = [
     exit: 2,
     says: /conflict with recovery \(40001\).*hot_standby_feedback.*attempts: 4/,
     async run(world) {
-      let next = Promise.withResolvers<void>()
-      const running = world.audit(slow, { wait: () => next.promise })
+      let asked = Promise.withResolvers<() => void>()
+      const wait = () => new Promise<void>((goOn) => asked.resolve(goOn))
+      const running = world.audit(slow, { wait })
       for (let attempt = 1; attempt <= 4; attempt++) {
         await world.computing(running)
         await world.standby.conflict(world.database.name)
         // The statement that was cancelled must not be taken for the one that comes after it.
         await world.idle()
-        const now = next
-        next = Promise.withResolvers()
-        now.resolve()
+        if (attempt === 4) break
+        const goOn = await asked.promise
+        asked = Promise.withResolvers()
+        goOn()
       }
       return saidOf(await running)
     },
