@@ -215,7 +215,7 @@ async function judgeRules(
     const barred = whyNotRun(rule, lost, place.seen, run)
     if (barred !== null) {
       found.push({ rule, report: unjudgedReport(rule, barred.status, barred.text) })
-    } else if (screen?.clear) {
+    } else if (screen?.clear && !wasRed(rule, place.past)) {
       found.push({ rule, report: screenedReport(rule, screen.population) })
     } else {
       const began = run.surroundings.now()
@@ -228,6 +228,11 @@ async function judgeRules(
   }
   const confirmed = await secondLook(session, found, place, run)
   return { reports: confirmed.map(({ rule, report }) => vacuousIfFallen(rule, report, place.past)), screened }
+}
+
+/** What was found is not resolved by a screen, which may look at less than all: by the select alone. */
+function wasRed(rule: Invariant, past: Past | undefined): boolean {
+  return (past?.lastConclusive(rule.id)?.violations ?? 0) > 0
 }
 
 /** What the screens say of each rule, and why every select is run where that is so. */

@@ -12,8 +12,8 @@ export interface Screened {
 }
 
 /**
- * Screens rules, and counts what each looks at, in two statements and as few scans as possible. First what guards of
- * the database (a valid index, a validated constraint) hold already; then the rest, where what rules want to know of
+ * Screens rules, and counts what each looks at, in two statements and as few scans as possible. First what all screens
+ * take for granted, and what guards of the database (a valid index, a validated constraint) hold already; then the rest, where what rules want to know of
  * one table is computed together. Inside a transaction whose settings are those of the rules.
  *
  * A rule without a screen is counted and never clear. One whose population is in the evidence is left out.
@@ -30,12 +30,13 @@ export async function screen(
   const screens = counted.map((rule) => screenAt(rule, rules)?.sql)
   const guards = screens.map((screen) => (screen && guardOf(screen)) ?? 'false')
   const { rows: held } = await connection.query(
-    `select ${["pg_catalog.current_setting('audit.as_of')", ...guards].join(',\n')}`,
+    `select ${["pg_catalog.current_setting('audit.as_of')", GROUND, ...guards].join(',\n')}`,
   )
-  const [asOf, ...holds] = held[0] ?? []
+  const [asOf, ground, ...holding] = held[0] ?? []
+  const holds = holding.map((hold) => (ground === 't' ? hold : 'f'))
   const questions = counted.map(({ population }, index) => ({
     population,
-    screen: holds[index] === 't' ? undefined : screens[index],
+    screen: ground !== 't' || holds[index] === 't' ? undefined : screens[index],
   }))
   const { rows } = await connection.query(await screenSql(questions, { seed, asOf: asOf ?? '' }))
   const values = rows[0] ?? []
@@ -49,6 +50,31 @@ export async function screen(
     }),
   )
 }
+
+/**
+ * What all screens take for granted: no table has another that inherits from it (indexes and constraints would not hold
+ * there), no row is without user, type, size, outcome or time, and what is summed up is whole by its type.
+ */
+const GROUND = `(
+  with ledger as (
+    select c.oid, c.relname
+    from pg_catalog.pg_class as c
+    where c.relnamespace = 'public'::pg_catalog.regnamespace
+      and c.relname in ('token_usage', 'token_transactions', 'token_drips', 'user_profiles')
+  )
+  select
+    not exists (select from pg_catalog.pg_inherits as i join ledger as l on l.oid = i.inhparent)
+    and not exists (select from pg_catalog.pg_constraint as c join ledger as l on l.oid = c.conrelid where c.contype = 'n' and not c.convalidated)
+    and not exists (
+      select
+      from pg_catalog.pg_attribute as a
+      join ledger as l on l.oid = a.attrelid
+      where (a.attname = 'user_id' or l.relname = 'token_usage' and a.attname in ('action_type', 'tokens_used', 'success', 'created_at'))
+          and not a.attnotnull
+        or a.attname in (
+            'tokens_used', 'balance_before', 'balance_after', 'tokens_remaining', 'drip_amount', 'vibe_assistant_tokens_remaining',
+            'vibe_assistant_tokens_used')
+          and a.atttypid not in ('int4'::pg_catalog.regtype, 'int8'::pg_catalog.regtype)))`
 
 /** A rule's screen, if that can be asked at every stage at which all these rules have meaning together. */
 function screenAt({ screen }: Invariant, together: readonly Invariant[]): Screen | undefined {

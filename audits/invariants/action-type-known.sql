@@ -22,4 +22,4 @@ select
   u.user_id
 from public.token_usage as u
 cross join known
-where u.action_type <> all (known.types)
+where u.action_type is null or u.action_type <> all (known.types)

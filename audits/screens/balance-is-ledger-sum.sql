@@ -13,13 +13,9 @@ select
     select sum((uuid_hash_extended(p.user_id, current_setting('audit.seed')::bigint) & 2147483647) * p.vibe_assistant_tokens_remaining)
     from public.user_profiles as p
     where p.is_active and not p.is_draft), 0)
-  -- One active profile a user at most, and no row without a user.
+  -- One active profile a user at most.
   and exists (
     select from pg_catalog.pg_index as i
     where i.indrelid = 'public.user_profiles'::regclass and i.indisunique and i.indisvalid and i.indisready and i.indimmediate
       and pg_get_indexdef(i.indexrelid) like '% USING btree (user_id) WHERE (is_active AND (NOT is_draft))')
-  and not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid in ('public.token_usage'::regclass, 'public.user_profiles'::regclass)
-      and a.attname = 'user_id' and not a.attnotnull)
 as clear

@@ -36,7 +36,7 @@ select
       where u.grant_key is not null and u.metadata ->> 'stripe_payment_intent' is not null and u.action_type <> 'admin_deduct'
     )) as p (payment)
   )
-  -- Every grant and deduction has a key, and no two the same.
+  -- Every grant and deduction has a key, and nothing else.
   and exists (
     select from pg_catalog.pg_constraint as c
     where c.conrelid = 'public.token_usage'::regclass and c.conname = 'token_usage_grant_key_needed' and c.contype = 'c' and c.convalidated
@@ -46,5 +46,6 @@ select
     where i.indrelid = 'public.token_usage'::regclass
       and i.indisunique and i.indisvalid and i.indisready and i.indimmediate and i.indpred is null
       and i.indnkeyatts = 1 and i.indexprs is null
-      and pg_get_indexdef(i.indexrelid) like '% USING btree (grant_key)%')
+      and i.indkey[0] = (
+        select a.attnum from pg_catalog.pg_attribute as a where a.attrelid = i.indrelid and a.attname = 'grant_key'))
 as clear

@@ -9,9 +9,10 @@ select not exists (
     select array_agg(u.user_id)
     from public.token_usage as u
     where (
-      u.success and u.tokens_used > 0 and u.action_type <> 'admin_deduct'
-      and (u.balance_after > u.balance_before or u.balance_before is null
-        or u.action_type not in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase'))
+      u.success and u.tokens_used > 0
+      and (u.grant_key is null
+        or u.balance_after > u.balance_before
+        or u.balance_before is null and u.action_type <> 'admin_deduct')
     ) is not true
   ) || array (
     select c.user_id from public.token_usage as c where c.metadata ->> 'legacy_table' is not null

@@ -10,13 +10,9 @@ select
         is distinct from
           (coalesce(a.vibe_assistant_tokens_remaining, 0), coalesce(a.vibe_assistant_tokens_used, 0),
            coalesce(a.vibe_assistant_total_cost, 0), coalesce(a.token_rollover_cycles, 0), a.token_last_drip_date))
-  -- One active profile a user at most, and no row without a user.
+  -- One active profile a user at most.
   and exists (
     select from pg_catalog.pg_index as i
     where i.indrelid = 'public.user_profiles'::regclass and i.indisunique and i.indisvalid and i.indisready and i.indimmediate
       and pg_get_indexdef(i.indexrelid) like '% USING btree (user_id) WHERE (is_active AND (NOT is_draft))')
-  and not exists (
-    select from pg_catalog.pg_attribute as a
-    where a.attrelid in ('public.token_usage'::regclass, 'public.user_profiles'::regclass)
-      and a.attname = 'user_id' and not a.attnotnull)
 as clear

@@ -21,7 +21,7 @@ select
     from public.token_usage as u
     where u.balance_before <> 0 and u.grant_key is not null and u.action_type = 'subscription_grant'
       and u.metadata ->> 'plan' = 'vision_pro_annual')
-  -- A grant without a key is not looked at.
+  -- Every grant and deduction has a key, and nothing else.
   and exists (
     select from pg_catalog.pg_constraint as c
     where c.conrelid = 'public.token_usage'::regclass and c.conname = 'token_usage_grant_key_needed' and c.contype = 'c' and c.convalidated

@@ -1,7 +1,7 @@
 -- proves: Nothing was ever reversed.
 select
   0 = (select count(*) from public.token_usage as u where u.grant_key is not null and u.metadata ->> 'reverses' is not null)
-  -- A grant without a key is not looked at.
+  -- Every grant and deduction has a key, and nothing else.
   and exists (
     select from pg_catalog.pg_constraint as c
     where c.conrelid = 'public.token_usage'::regclass and c.conname = 'token_usage_grant_key_needed' and c.contype = 'c' and c.convalidated

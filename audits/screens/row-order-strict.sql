@@ -1,4 +1,4 @@
--- proves: Looked at for the rows of the last ten days; each older row was among them in a night that ran every select.
+-- proves: Looked at for the rows of the last ten days; for older ones there is the night that runs every select.
 select not exists (
   select
   from public.token_usage as u
