@@ -44,7 +44,8 @@ select
   and 0 = (
     select count(*)
     from public.token_usage as u
-    where u.balance_after not between 0 and 2147483647 or u.tokens_used not between 0 and 2147483647)
+    where u.grant_key is not null and u.action_type = 'subscription_grant'
+      and (u.balance_after not between 0 and 2147483647 or u.tokens_used not between 0 and 2147483647))
   and 0 = (
     select count(*)
     from legacy as l
