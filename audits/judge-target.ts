@@ -12,6 +12,7 @@ import { confirm } from './second-look.ts'
 import type { Outcome, Session, Surroundings } from './session.ts'
 import type { Stage } from './stage.ts'
 import { type Target, withoutPassword } from './targets.ts'
+import { STATUSES } from './verdict.ts'
 import type { Judgement } from './violations.ts'
 import { applyWaivers, type Waivers } from './waivers.ts'
 
@@ -90,7 +91,7 @@ export async function judgeTarget(
   const drilled = run.drill === undefined ? [] : [drillReport(run.drill)]
   const finish = (report: RuleReport) => {
     const waived = run.waivers ? applyWaivers(report, target.name, run.waivers, new Date(run.began)) : report
-    return follow(waived, past, run.startedAt)
+    return follow(vacuousIfFallen(waived, rules, past), past, run.startedAt)
   }
 
   const problem = problemOf(target, look, twin, freshness)
@@ -227,7 +228,7 @@ async function judgeRules(
     }
   }
   const confirmed = await secondLook(session, found, place, run)
-  return { reports: confirmed.map(({ rule, report }) => vacuousIfFallen(rule, report, place.past)), screened }
+  return { reports: confirmed.map(({ report }) => report), screened }
 }
 
 /** What was found is not resolved by a screen, which may look at less than all: by the select alone. */
@@ -348,16 +349,25 @@ async function lookAgain(session: Session, one: Found, place: Place, run: Run): 
 }
 
 /**
- * What lost more than half of what it looked at since the last run has not been judged by finding nothing. Not so for
- * rules of evidence: how much of that there is, is for whoever gives it to say.
+ * What had nothing to look at, or less than half of what it last looked at, was not judged, whatever it found in the
+ * rest; what it found is still shown. Not so where the evidence is what is counted: how much of that there is, is for
+ * whoever gives it to say.
  */
-function vacuousIfFallen(rule: Invariant, report: RuleReport, past: Past | undefined): RuleReport {
+function vacuousIfFallen(
+  report: RuleReport,
+  rules: readonly Invariant[],
+  past: Past | undefined,
+): RuleReport {
   const { status, population } = report
-  if ((status !== 'pass' && status !== 'transient') || population === null || rule.needsEvidence)
-    return report
+  if (!STATUSES[status].judged || population === null) return report
+  if (population === 0) return { ...report, status: 'vacuous', problem: NOTHING_THERE }
+  const rule = rules.find(({ id }) => id === report.id)
+  if (rule === undefined || rule.population.includes('audit.evidence')) return report
   const problem = populationFell(report.id, population, past)
   return problem === null ? report : { ...report, status: 'vacuous', problem }
 }
+
+const NOTHING_THERE = 'there was nothing to look at: is this the right database, and is it whole?'
 
 function progressOf(session: Session, rule: Invariant, done: number, of: number, run: Run): Progress {
   return {

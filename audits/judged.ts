@@ -4,7 +4,6 @@ import { psqlLine } from './psql.ts'
 import type { RuleReport, TargetReport, ViolationReport } from './reports/report.ts'
 import type { Outcome } from './session.ts'
 import type { Stage } from './stage.ts'
-import type { Status } from './verdict.ts'
 import type { Judgement, Violation } from './violations.ts'
 
 /** What of a target's report a rule's report needs. */
@@ -24,11 +23,10 @@ export function judgedReport(
   const { attempts } = outcome
   if ('failure' in outcome) return { ...unjudgedReport(rule, 'error', outcome.failure), attempts, ms }
   const { population, violations, users, impact, sample } = outcome.value
-  const status: Status = violations > 0 ? 'fail' : population === 0 ? 'vacuous' : 'pass'
   const [first] = sample
   return {
     ...headOf(rule),
-    status,
+    status: violations > 0 ? 'fail' : 'pass',
     judged_by: 'select',
     population,
     violations,
@@ -40,7 +38,6 @@ export function judgedReport(
     change: violations > 0 ? 'unknown' : null,
     attempts,
     ms,
-    problem: status === 'vacuous' ? NOTHING_THERE : null,
     psql: first === undefined ? null : psqlLine(url, stage, first),
     sample: sample.map((violation) => violationReport(rule, violation)),
   }
@@ -48,10 +45,9 @@ export function judgedReport(
 
 /** The report of a rule whose screen showed that its select would find nothing. */
 export function screenedReport(rule: Invariant, population: number): RuleReport {
-  const empty = population === 0
   return {
     ...headOf(rule),
-    status: empty ? 'vacuous' : 'pass',
+    status: 'pass',
     judged_by: 'screen',
     population,
     violations: 0,
@@ -60,7 +56,6 @@ export function screenedReport(rule: Invariant, population: number): RuleReport 
     transient: 0,
     waived: 0,
     attempts: 1,
-    problem: empty ? NOTHING_THERE : null,
   }
 }
 
@@ -72,8 +67,6 @@ export function unjudgedReport(
 ): RuleReport {
   return { ...headOf(rule), status, problem }
 }
-
-const NOTHING_THERE = 'there was nothing to look at: is this the right database, and is it whole?'
 
 function headOf({ id, file, title, severity, why, fix, unit }: Invariant): Omit<RuleReport, 'status'> {
   return {

@@ -19,7 +19,9 @@ export function follow(rule: RuleReport, past: Past | undefined, startedAt: stri
     ? compared(rule, before, past, startedAt)
     : isOpen(before)
       ? still(before)
-      : NOTHING
+      : (rule.violations ?? 0) > 0
+        ? allUnknown(rule)
+        : NOTHING
   const remind =
     became.change === 'open' &&
     became.since !== null &&

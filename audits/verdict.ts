@@ -6,7 +6,7 @@ export const STATUSES = {
   waived: { judged: true, gates: false, means: 'found only what a live waiver names, inside its bounds' },
   transient: { judged: true, gates: false, means: 'found only what was gone at the second look' },
   fail: { judged: true, gates: true, means: 'found violations' },
-  vacuous: { judged: false, gates: false, means: 'had nothing to look at' },
+  vacuous: { judged: false, gates: false, means: 'had nothing, or much less than before, to look at' },
   stale: { judged: false, gates: false, means: 'looked at data that is older than allowed' },
   error: { judged: false, gates: false, means: 'could not be evaluated' },
   not_run: { judged: false, gates: false, means: 'was planned, and not executed' },

@@ -68,7 +68,7 @@ function ruleCase(target: TargetReport, rule: RuleReport): Case {
   const found = shownOf(rule).map((violation) => violationLine(violation, rule))
   if (!judged) {
     const before = wereViolated([rule]).map((known) => `violated when it was last judged: ${known}`)
-    const body = [rule.problem ?? '', ...before].join('\n')
+    const body = [rule.problem ?? '', ...before, ...found].join('\n')
     return testcase(target, rule.id, rule.ms, 'error', `${rule.status}: ${means}`, body)
   }
   const about = [measureOf(rule), changeOf(rule)].filter((part) => part !== null).join(', ')

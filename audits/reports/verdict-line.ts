@@ -2,7 +2,7 @@ import { reaches, STATUSES } from '../verdict.ts'
 import type { Report, RuleReport } from './report.ts'
 import { growth } from './slack-changes.ts'
 import { totalOf } from './total.ts'
-import { type Finding, isNew, plural, unjudged, violated } from './words.ts'
+import { type Finding, isNew, isRed, plural, unjudged, violated } from './words.ts'
 
 const VERDICTS = {
   ok: 'ALL IS WELL',
@@ -65,7 +65,7 @@ export interface Changed {
 export function changesOf({ targets, history }: Report): readonly Changed[] {
   if (history === 'none') return []
   const all = targets.flatMap(({ invariants }) => invariants)
-  const red = all.filter(({ status }) => STATUSES[status].gates)
+  const red = all.filter(isRed)
   const open = red.filter(({ change }) => change === 'open')
   const grown = open.filter((rule) => rule.sample.some(isNew) || growth(rule) > 0)
   const kinds: [string, readonly RuleReport[]][] = [
@@ -75,7 +75,7 @@ export function changesOf({ targets, history }: Report): readonly Changed[] {
     ['open', open.filter((rule) => !grown.includes(rule))],
     [
       'open and not judged now',
-      all.filter((rule) => !STATUSES[rule.status].judged && rule.change === 'open'),
+      all.filter((rule) => !STATUSES[rule.status].judged && !isRed(rule) && rule.change === 'open'),
     ],
     ['of unknown history', red.filter(({ change }) => change === 'unknown')],
     ['resolved', all.filter(({ change }) => change === 'resolved')],

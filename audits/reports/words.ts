@@ -16,7 +16,7 @@ export interface Finding {
 export function violated(targets: readonly TargetReport[]): readonly Finding[] {
   return targets
     .flatMap((target) => target.invariants.map((rule) => ({ target, rule })))
-    .filter(({ rule }) => STATUSES[rule.status].gates)
+    .filter(({ rule }) => isRed(rule))
     .sort(
       ({ rule: a }, { rule: b }) =>
         SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity) ||
@@ -24,6 +24,12 @@ export function violated(targets: readonly TargetReport[]): readonly Finding[] {
         (b.users ?? 0) - (a.users ?? 0) ||
         (b.violations ?? 0) - (a.violations ?? 0),
     )
+}
+
+/** Whether a rule found what no waiver covers, even where it could look at a part alone. */
+export function isRed({ status, violations, waived }: RuleReport): boolean {
+  const { gates, judged } = STATUSES[status]
+  return gates || (!judged && (violations ?? 0) > (waived ?? 0))
 }
 
 /** What could not be judged on a target, for one reason; no rules: the target as a whole. */
@@ -165,7 +171,7 @@ export function wereViolated(rules: readonly RuleReport[]): readonly string[] {
 /** Rules with nothing but waived rows, or with what settled, or with what is resolved: told, and no finding. */
 export function quiet({ invariants }: TargetReport): readonly string[] {
   return invariants.flatMap((rule) => [
-    ...(rule.status === 'waived' ? [`waived: ${rule.id}: ${waivedOf(rule)}`] : []),
+    ...(isWaived(rule) ? [`waived: ${rule.id}: ${waivedOf(rule)}`] : []),
     ...(rule.status === 'transient'
       ? [`settled: ${rule.id}: ${plural(rule.transient ?? 0, 'violation')} gone at the second look`]
       : []),
@@ -176,6 +182,10 @@ export function quiet({ invariants }: TargetReport): readonly string[] {
 /** Whether something is gone that the last conclusive run had. */
 export function isResolved({ change, resolved }: RuleReport): boolean {
   return change === 'resolved' || resolved.length > 0
+}
+
+function isWaived({ violations, waived }: RuleReport): boolean {
+  return (waived ?? 0) > 0 && waived === violations
 }
 
 function waivedOf(rule: RuleReport): string {

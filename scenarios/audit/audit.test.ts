@@ -6,11 +6,15 @@ import { describe } from 'vitest'
 import { type AuditOptions, audit } from '../../audits/audit.ts'
 import type { Invariant } from '../../audits/catalogue.ts'
 import { parseEvidence } from '../../audits/evidence.ts'
+import { openHistory } from '../../audits/history.ts'
 import { renderJson } from '../../audits/reports/json.ts'
 import type { Report } from '../../audits/reports/report.ts'
+import { renderTerminal } from '../../audits/reports/terminal.ts'
+import type { Waivers } from '../../audits/waivers.ts'
 import { test } from '../support/test.ts'
 import {
   asRole,
+  directory,
   execute,
   fatal,
   impatient,
@@ -21,6 +25,7 @@ import {
   violation,
 } from './support.ts'
 
+const PLAIN = { color: false }
 const FINE = violation({}, 'where false')
 const ONE = 'select 1::bigint as n'
 
@@ -152,9 +157,57 @@ describe('a rule', () => {
     expect(report.exit).toBe(2)
   })
 
-  test('that found something has failed, whatever its population says', async ({ database, expect }) => {
+  // Rows below --fail-on, or waived, would otherwise make a green of an empty table.
+  test('that found something where there is nothing is vacuous too, and shows it', async ({
+    database,
+    expect,
+  }) => {
     const { url } = await database('as-found')
-    expect((await run([{ name: 'a', url }], [rule()])).exit).toBe(1)
+    const report = await run([{ name: 'a', url }], [rule({ severity: 'minor' })])
+    expect(outcomes(report)[0]?.rules).toEqual(['a-rule: vacuous'])
+    expect(report).toMatchObject({ verdict: 'could_not_judge', exit: 2 })
+    expect(renderTerminal(report, PLAIN)).toContain('1 violation')
+  })
+
+  // A lost table hides behind one row that is waived or minor; and once it was seen, the loss would be the new normal.
+  test('whose table lost more than half is vacuous night by night, whatever it found in the rest', async ({
+    database,
+    expect,
+  }) => {
+    const { url } = await database('as-found')
+    await execute(url, 'create table thing as select n from generate_series(1, 100) as n')
+    const counted = rule({
+      sql: violation({}, 'from public.thing where n = 1'),
+      population: 'select count(*) from public.thing',
+    })
+    const kept = await directory({})
+    const night = async (severity: 'critical' | 'minor', waivers: Waivers = []) => {
+      const history = await openHistory(kept, { now: new Date(), waitMs: 0, targets: ['a'] })
+      try {
+        const report = await run([{ name: 'a', url }], [{ ...counted, severity }], { history, waivers })
+        await history.append(report, null, waivers)
+        return { exit: report.exit, rules: outcomes(report)[0]?.rules, text: renderTerminal(report, PLAIN) }
+      } finally {
+        await history.close()
+      }
+    }
+    const waiver = {
+      key: 'a-rule',
+      place: 'waivers.yml:1',
+      invariant: 'a-rule',
+      ticket: 'T-1',
+      expires: '9999-12-31',
+      maxRows: 1,
+      maxImpact: '5',
+    }
+    expect(await night('minor')).toMatchObject({ exit: 0, rules: ['a-rule: fail'] })
+    await execute(url, 'delete from thing where n > 40')
+    expect(await night('critical', [waiver])).toMatchObject({ exit: 2, rules: ['a-rule: vacuous'] })
+    for (const severity of ['minor', 'critical'] as const) {
+      const { exit, rules, text } = await night(severity)
+      expect({ exit, rules }).toEqual({ exit: 2, rules: ['a-rule: vacuous'] })
+      expect(text).toMatch(/it looked at 40, and at 100 when it was last judged.*1 violation, 3 tokens/s)
+    }
   })
 
   // One broken file must not take the night with it, nor be a warning.
