@@ -1,6 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Catalogue, type Invariant, pick, SEVERITIES, type Severity } from './catalogue.ts'
 import { type Evidence, entitlements } from './evidence.ts'
 import type { History } from './history.ts'
@@ -8,10 +7,11 @@ import { type Judged, judgeTarget, type Run } from './judge-target.ts'
 import { relationsOf } from './relations.ts'
 import type { Report } from './reports/report.ts'
 import { twinsOf } from './same-server.ts'
-import { Session, type Surroundings } from './session.ts'
+import { type Outcome, Session, type Surroundings } from './session.ts'
 import type { Target } from './targets.ts'
 import { LIMITS } from './transaction.ts'
 import { verdictOf } from './verdict.ts'
+import { wait } from './wait.ts'
 import type { Waivers } from './waivers.ts'
 
 export interface AuditOptions {
@@ -66,7 +66,7 @@ const SURROUNDINGS: Surroundings = {
   limits: LIMITS,
   now: Date.now,
   random: Math.random,
-  wait: (ms, signal) => sleep(ms, undefined, { signal }),
+  wait,
 }
 
 /**
@@ -111,12 +111,19 @@ export async function audit(options: AuditOptions): Promise<Report> {
   )
   let judged: readonly Judged[]
   try {
-    const looked = await Promise.all(
-      sessions.map(async (session) => ({ session, look: await session.look([...relations.keys()]) })),
+    const looked = await all(
+      sessions.map(async (session) => ({
+        session,
+        look: await session.look([...relations.keys()]).catch(broken(signal)),
+      })),
     )
     const twins = twinsOf(looked.map(({ session, look }) => ({ name: session.target.name, look })))
-    judged = await Promise.all(
-      looked.map(({ session, look }) => judgeTarget(session, look, twins.get(session.target.name), run)),
+    judged = await all(
+      looked.map(({ session, look }) =>
+        judgeTarget(session, look, twins.get(session.target.name), run).catch((error) =>
+          judgeTarget(session, broken(signal)(error), undefined, run),
+        ),
+      ),
     )
   } finally {
     await Promise.all(sessions.map((session) => session.close()))
@@ -146,6 +153,21 @@ export async function audit(options: AuditOptions): Promise<Report> {
     history: history === undefined ? 'none' : history.untold ? 'untold' : 'kept',
     drill: drill !== undefined,
     targets: judged.map(({ report }) => report),
+  }
+}
+
+/** All of them, or the first failure: when all have ended, so that none goes on unseen. */
+async function all<T>(promises: readonly Promise<T>[]): Promise<readonly T[]> {
+  await Promise.allSettled(promises)
+  return Promise.all(promises)
+}
+
+/** What nobody has foreseen at one target is for that target alone to tell. */
+function broken(signal: AbortSignal): (error: unknown) => Outcome<never> {
+  return (error) => {
+    signal.throwIfAborted()
+    const text = error instanceof Error ? error.message : String(error)
+    return { attempts: 1, failure: `the audit itself broke: ${text}: this is a bug of the audit`, lost: true }
   }
 }
 

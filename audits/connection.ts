@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Client, type QueryConfig } from 'pg'
 import { DeadlineError } from './failure.ts'
 import { type Encryption, encryptionsOf, wantsOtherWay, withoutEncryption } from './tls.ts'
@@ -70,6 +71,7 @@ export class Connection {
       // Nothing is parsed by the driver: a bigint is no number, and a Date has no microseconds.
       types: { getTypeParser: () => (value: string) => value },
     })
+    catchMalformed(client)
     const connection = new Connection(client, socket, deadlineMs)
     try {
       await client.connect()
@@ -124,5 +126,27 @@ export class Connection {
 
   cut(): void {
     this.#socket.destroy()
+  }
+}
+
+/**
+ * Turns what the driver throws for a message that it can't read, in the listener of its stream, where nobody would
+ * catch it, into an error of the connection.
+ */
+function catchMalformed(client: Client): void {
+  const { connection } = client as unknown as { connection: { attachListeners(stream: Duplex): void } }
+  const attach = connection.attachListeners.bind(connection)
+  connection.attachListeners = (stream) => {
+    attach(stream)
+    for (const read of stream.listeners('data')) {
+      stream.off('data', read as () => void)
+      stream.on('data', (bytes: Buffer) => {
+        try {
+          read(bytes)
+        } catch (error) {
+          stream.destroy(error as Error)
+        }
+      })
+    }
   }
 }

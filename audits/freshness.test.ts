@@ -23,8 +23,13 @@ describe('how old what a target shows may be', () => {
     ['by the last replayed transaction', { heartbeat: undefined }, { by: 'replay', ageMs: 10_000 }],
     [
       'on a primary, not at all',
-      { standby: false, replayed: null, receiving: false },
+      { standby: false, replayed: null, receiving: false, heartbeat: undefined },
       { by: 'primary', ageMs: 0 },
+    ],
+    [
+      'on a primary, by the heartbeat where there is one',
+      { standby: false, replayed: null, receiving: false },
+      { by: 'heartbeat', ageMs: 20_000 },
     ],
     // Clocks of primary and standby are never the same.
     [
@@ -46,7 +51,7 @@ describe('how old what a target shows may be', () => {
     [
       'a heartbeat that never was',
       { heartbeat: null },
-      'public.token_audit_heartbeat is empty: nothing has beaten yet, so the age of what this standby shows is unknown',
+      'public.token_audit_heartbeat is empty: nothing has beaten yet, so the age of what this server shows is unknown',
     ],
     [
       'no heartbeat, and an old last transaction',
@@ -63,6 +68,12 @@ describe('how old what a target shows may be', () => {
       { heartbeat: '2026-10-31T03:17:00Z', replayed: null, receiving: false },
       'the heartbeat is 2 d old, more than the 15 min allowed (nothing was replayed since it was started); no WAL receiver is running: the stream from the primary is down',
     ],
+    // A restored copy, or a standby that was promoted and forgotten: it will never see what is wrong by now.
+    [
+      'a primary on which nothing beats any more',
+      { standby: false, replayed: null, receiving: false, heartbeat: '2026-11-02T01:17:00Z' },
+      'the heartbeat is 2 h old, more than the 15 min allowed (this is a primary: nothing beats any more, or it is a copy that nobody writes to)',
+    ],
   ] as const)('is too much with %s', ([, change, stale]) => {
     expect(freshnessOf(moments(change), QUARTER)).toMatchObject({ stale })
   })
@@ -72,15 +83,6 @@ describe('how old what a target shows may be', () => {
     const down = ['no WAL receiver is running: the stream from the primary is down']
     expect(freshnessOf(moments({ receiving: false }), QUARTER).warnings).toEqual(down)
     expect(freshnessOf(moments({ receiving: false, heartbeat: undefined }), QUARTER).warnings).toEqual(down)
-  })
-
-  test('warns of a primary on which nothing beats any more', () => {
-    const primary = moments({ standby: false, heartbeat: '2026-11-02T01:17:00Z' })
-    expect(freshnessOf(primary, QUARTER)).toEqual({
-      by: 'primary',
-      ageMs: 0,
-      warnings: ['nothing beats any more: the heartbeat on this primary is 2 h old'],
-    })
   })
 })
 
@@ -117,7 +119,20 @@ describe('clocks', () => {
       'the primary is ahead of its standby',
       moments({ heartbeat: '2026-11-02T03:19:00Z' }),
       here,
-      "the heartbeat is 2 min ahead of the standby's clock",
+      "the heartbeat is 2 min ahead of this server's clock",
+    ],
+    // Without a heartbeat it is the only thing to go by, and would never grow old.
+    [
+      'the last replayed transaction is to come',
+      moments({ heartbeat: undefined, replayed: '2026-11-03T03:17:00Z' }),
+      here,
+      "the last replayed transaction is 24 h ahead of this server's clock",
+    ],
+    [
+      'the heartbeat is of no time',
+      moments({ heartbeat: '12026-11-02T03:17:00.000000Z' }),
+      here,
+      'the heartbeat is of 12026-11-02T03:17:00.000000Z, which is no time',
     ],
   ] as const)('disagree when %s', ([, given, now, text]) => {
     expect(clockProblem(given, now)).toContain(text)

@@ -26,64 +26,44 @@ export const CLOCK_TOLERANCE_MS = 60_000
 /**
  * How old what a target shows may be. A standby's own positions don't tell: with the stream down, what it received and
  * what it replayed are equal although rows are missing. The heartbeat does: a row that the primary writes each minute.
+ * On a primary as well: one that nothing writes to any more may be a restored or a promoted copy.
  * Without one, the commit time of the last replayed transaction has to do; on an idle primary that grows old as well.
  *
  * @param maxStalenessMs what is older is stale
  */
 export function freshnessOf(moments: Moments, maxStalenessMs: number): Freshness {
   const { standby, clock, replayed, receiving, heartbeat } = moments
+  if (!standby && heartbeat === undefined) return { by: 'primary', ageMs: 0, warnings: [] }
   const age = (time: string) => Math.max(Date.parse(clock) - Date.parse(time), 0)
-  const stream = receiving ? '' : '; no WAL receiver is running: the stream from the primary is down'
-  if (!standby) {
-    const beatless =
-      typeof heartbeat === 'string' && age(heartbeat) > maxStalenessMs
-        ? [`nothing beats any more: the heartbeat on this primary is ${duration(age(heartbeat))} old`]
-        : []
-    return { by: 'primary', ageMs: 0, warnings: beatless }
-  }
+  const down = 'no WAL receiver is running: the stream from the primary is down'
+  const cut = standby && !receiving
+  const stream = cut ? `; ${down}` : ''
   const limit = `more than the ${duration(maxStalenessMs)} allowed`
+  const seen = (by: Freshness['by'], ageMs: number | null, stale: string): Freshness => {
+    const old = ageMs === null || ageMs > maxStalenessMs
+    return { by, ageMs, ...(old && { stale }), warnings: old || !cut ? [] : [down] }
+  }
   if (heartbeat === null) {
-    return {
-      by: 'heartbeat',
-      ageMs: null,
-      stale: `public.token_audit_heartbeat is empty: nothing has beaten yet, so the age of what this standby shows is unknown${stream}`,
-      warnings: [],
-    }
+    const text = `public.token_audit_heartbeat is empty: nothing has beaten yet, so the age of what this server shows is unknown${stream}`
+    return seen('heartbeat', null, text)
   }
   if (heartbeat !== undefined) {
-    const ageMs = age(heartbeat)
-    const replay =
-      replayed === null
+    const besides = !standby
+      ? 'this is a primary: nothing beats any more, or it is a copy that nobody writes to'
+      : replayed === null
         ? 'nothing was replayed since it was started'
         : `the last replayed transaction is ${duration(age(replayed))} old`
-    return {
-      by: 'heartbeat',
-      ageMs,
-      ...(ageMs > maxStalenessMs && {
-        stale: `the heartbeat is ${duration(ageMs)} old, ${limit} (${replay})${stream}`,
-      }),
-      warnings: receiving ? [] : ['no WAL receiver is running: the stream from the primary is down'],
-    }
+    const text = `the heartbeat is ${duration(age(heartbeat))} old, ${limit} (${besides})${stream}`
+    return seen('heartbeat', age(heartbeat), text)
   }
   const install =
     'or the primary is idle: npm run migrate -- heartbeat on the primary tells the one from the other'
   if (replayed === null) {
-    return {
-      by: 'replay',
-      ageMs: null,
-      stale: `this standby has not replayed a transaction since it was started, so the moment that it shows is unknown${stream}: it lags, ${install}`,
-      warnings: [],
-    }
+    const text = `this standby has not replayed a transaction since it was started, so the moment that it shows is unknown${stream}: it lags, ${install}`
+    return seen('replay', null, text)
   }
-  const ageMs = age(replayed)
-  return {
-    by: 'replay',
-    ageMs,
-    ...(ageMs > maxStalenessMs && {
-      stale: `the last replayed transaction is ${duration(ageMs)} old, ${limit}${stream}: it lags, ${install}`,
-    }),
-    warnings: receiving ? [] : ['no WAL receiver is running: the stream from the primary is down'],
-  }
+  const text = `the last replayed transaction is ${duration(age(replayed))} old, ${limit}${stream}: it lags, ${install}`
+  return seen('replay', age(replayed), text)
 }
 
 /**
@@ -91,17 +71,23 @@ export function freshnessOf(moments: Moments, maxStalenessMs: number): Freshness
  *
  * @param here this machine's time when the server was asked, in ms
  */
-export function clockProblem({ clock, heartbeat, standby }: Moments, here: number): string | null {
+export function clockProblem({ clock, heartbeat, replayed }: Moments, here: number): string | null {
+  const untold = "how old the data is can't be told"
   const apart = Date.parse(clock) - here
   if (Math.abs(apart) > CLOCK_TOLERANCE_MS) {
-    return `the clock of the server is ${duration(Math.abs(apart))} ${apart > 0 ? 'ahead of' : 'behind'} the clock of this machine: how old the data is can't be told; set the one that is wrong`
+    return `the clock of the server is ${duration(Math.abs(apart))} ${apart > 0 ? 'ahead of' : 'behind'} the clock of this machine: ${untold}; set the one that is wrong`
   }
-  if (
-    standby &&
-    typeof heartbeat === 'string' &&
-    Date.parse(heartbeat) - Date.parse(clock) > CLOCK_TOLERANCE_MS
-  ) {
-    return `the heartbeat is ${duration(Date.parse(heartbeat) - Date.parse(clock))} ahead of the standby's clock: how old the data is can't be told; set the clock of the primary, or of the standby`
+  const moments = [
+    ['heartbeat', heartbeat],
+    ['last replayed transaction', replayed],
+  ] as const
+  for (const [what, moment] of moments) {
+    if (moment == null) continue
+    const ahead = Date.parse(moment) - Date.parse(clock)
+    if (Number.isNaN(ahead)) return `the ${what} is of ${moment}, which is no time: ${untold}`
+    if (ahead > CLOCK_TOLERANCE_MS) {
+      return `the ${what} is ${duration(ahead)} ahead of this server's clock: ${untold}; set the clock of the primary, or of the standby`
+    }
   }
   return null
 }

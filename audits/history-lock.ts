@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { shown, UsageError } from './errors.ts'
+import { wait } from './wait.ts'
 
 export interface Lock {
   release(): Promise<void>
@@ -46,7 +46,7 @@ export async function takeLock(
         `--history ${shown(directory)}: ${whose(held)} is using it: wait for its end, or remove ${shown(path)} when there is none`,
       )
     }
-    await sleep(Math.min(POLL_MS, Math.max(0, until - performance.now())), undefined, { signal })
+    await wait(Math.min(POLL_MS, Math.max(0, until - performance.now())), signal)
   }
   const beat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => {}), BEAT_MS)
   beat.unref()

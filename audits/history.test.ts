@@ -69,6 +69,20 @@ describe('a history', () => {
     })
   })
 
+  test('with a directory where a record should be is refused by name', async () => {
+    const directory = await scratch()
+    const place = join(directory, 'prod', '20261101T031700Z-00000000.json')
+    await mkdir(place, { recursive: true })
+    expect(await problemsOf(opened(directory))).toEqual([
+      expect.stringMatching(/00000000\.json can't be read: EISDIR/),
+    ])
+    await rm(place, { recursive: true })
+    await mkdir(join(directory, NOT_FETCHED))
+    expect(await problemsOf(opened(directory))).toEqual([
+      expect.stringMatching(/not-fetched can't be read: EISDIR/),
+    ])
+  })
+
   test('gets one file a run and target, and gives back what the run saw', async () => {
     const directory = await scratch()
     const eu = target([rule()], { name: 'eu', standby: false, system: '42' })
@@ -250,8 +264,8 @@ describe('two runs on one history', () => {
       targets: ['prod'],
       signal: stop.signal,
     })
-    stop.abort()
-    await expect(second).rejects.toThrow('aborted')
+    stop.abort(new Error('Ctrl-C'))
+    await expect(second).rejects.toThrow('Ctrl-C')
     await first.close()
   })
 

@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, readFile, rename } from 'node:fs/promises'
+import { mkdir, readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { shown, UsageError } from './errors.ts'
 import { takeLock } from './history-lock.ts'
@@ -7,6 +7,7 @@ import type { Report, RuleReport, TargetReport } from './reports/report.ts'
 import { group } from './reports/words.ts'
 import { STATUSES } from './verdict.ts'
 import { type Waivers, waiverUses } from './waivers.ts'
+import { writeWhole } from './write-whole.ts'
 
 /** Where `npm run history -- pull` says why the history could not be fetched. */
 export const NOT_FETCHED = '.not-fetched'
@@ -163,7 +164,9 @@ async function readRecords(
     const found: RecordedTarget[] = []
     for (const name of await namesIn(join(directory, target))) {
       const path = join(directory, target, name)
-      const read = readRecord(await readFile(path, 'utf8'), target)
+      const text = await readIfThere(path)
+      if (text === undefined) continue
+      const read = readRecord(text, target)
       if ('torn' in read) {
         warnings.push(
           `${shown(path)} was cut off while it was written: that run is lost to the history. Remove it`,
@@ -229,7 +232,7 @@ async function namesIn(directory: string): Promise<readonly string[]> {
 async function readIfThere(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined
-    throw error
+    throw new UsageError(`${shown(path)} can't be read: ${error.message}`)
   })
 }
 
@@ -248,16 +251,4 @@ async function append(
       throw new Error(`the history can't be written: ${shown(path)}: ${message}`, { cause: error })
     }
   }
-}
-
-/** Nobody ever sees half of it. */
-async function writeWhole(path: string, text: string): Promise<void> {
-  const file = await open(`${path}.part`, 'w')
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await rename(`${path}.part`, path)
 }

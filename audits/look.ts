@@ -43,7 +43,12 @@ select exists (
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   where n.nspname = 'public' and c.relname = 'token_audit_heartbeat')`
 
-const HEARTBEAT_SQL = `select ${utc('max(h.beaten_at)')} from public.token_audit_heartbeat as h`
+const HEARTBEAT_SQL = `
+select case
+  when pg_catalog.isfinite(max(h.beaten_at)) then ${utc('max(h.beaten_at)')}
+  else max(h.beaten_at)::text
+end
+from public.token_audit_heartbeat as h`
 
 /**
  * Reads what a target is, inside a transaction.

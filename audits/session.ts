@@ -1,6 +1,6 @@
 import type { Invariant } from './catalogue.ts'
 import { Connection } from './connection.ts'
-import { DeadlineError, failureOf, RETRIES } from './failure.ts'
+import { DeadlineError, failureOf, RETRIES, SessionError } from './failure.ts'
 import { type Look, readLook } from './look.ts'
 import { spreadsTransactions } from './pooler.ts'
 import { type Screened, screen } from './screen.ts'
@@ -58,22 +58,24 @@ export class Session {
    */
   async look(relations: readonly string[]): Promise<Outcome<Look>> {
     const { now } = this.#surroundings
-    const looked = await this.#attempt('look', {}, [], (connection) => readLook(connection, relations, now))
-    const connection = this.#connection
-    if ('failure' in looked || connection === undefined) return looked
+    const read = async (connection: Connection) => {
+      const look = await this.#transaction(connection, 'look', {}, [], () =>
+        readLook(connection, relations, now),
+      )
+      if (await this.#isPooled(connection)) throw new SessionError(POOLED)
+      return look
+    }
+    return this.#retried(read)
+  }
+
+  async #isPooled(connection: Connection): Promise<boolean> {
     try {
-      const pooled = await spreadsTransactions(connection, () => this.#open())
-      if (!pooled) return looked
-      await this.close()
-      return { attempts: looked.attempts, failure: POOLED, lost: false }
+      return await spreadsTransactions(connection, () => this.#open())
     } catch (error) {
-      await this.close()
       // A pooler with a single connection to the server lets the second one wait for the first.
-      const failure =
-        error instanceof DeadlineError
-          ? `two connections at once get no answer: ${POOLED}`
-          : `a second connection, which shows whether there is a pooler in between: ${failureOf(error, this.target.url).text}`
-      return { attempts: looked.attempts, failure, lost: false }
+      if (error instanceof DeadlineError)
+        throw new SessionError(`two connections at once get no answer: ${POOLED}`)
+      throw error
     }
   }
 
@@ -93,8 +95,10 @@ export class Session {
       ...momentsOf(given.asOf, given.settleMs),
       'audit.evidence': invariant.needsEvidence ? given.evidence : '',
     }
-    return this.#attempt(invariant.id, settings, invariant.functions, (connection) =>
-      judge(connection, invariant, given.counted),
+    return this.#retried((connection) =>
+      this.#transaction(connection, invariant.id, settings, invariant.functions, () =>
+        judge(connection, invariant, given.counted),
+      ),
     )
   }
 
@@ -110,7 +114,11 @@ export class Session {
   ): Promise<Outcome<ReadonlyMap<string, Screened>>> {
     const settings = { ...momentsOf(given.asOf, 0), 'audit.evidence': '' }
     const functions = [...new Set(rules.flatMap((rule) => rule.functions))]
-    return this.#attempt('screen', settings, functions, (connection) => screen(connection, rules, given.seed))
+    return this.#retried((connection) =>
+      this.#transaction(connection, 'screen', settings, functions, () =>
+        screen(connection, rules, given.seed),
+      ),
+    )
   }
 
   async close(): Promise<void> {
@@ -124,23 +132,26 @@ export class Session {
     return Connection.open(this.target.url, connectMs, statementMs + graceMs, this.#end.signal)
   }
 
-  /** One transaction; after a failure the connection is given up, so that nothing of it is left behind. */
-  async #attempt<T>(
+  #transaction<T>(
+    connection: Connection,
     what: string,
     settings: RuleSettings,
     volatile: readonly string[],
-    work: (connection: Connection) => Promise<T>,
-  ): Promise<Outcome<T>> {
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const applicationName = `token-audit/${this.#run}/${what}`
+    return readOnly(connection, { limits: this.#limits, applicationName, settings, volatile }, work)
+  }
+
+  /** Tries; after a failure the connection is given up, so that nothing of it is left behind. */
+  async #retried<T>(work: (connection: Connection) => Promise<T>): Promise<Outcome<T>> {
     const { now, random, wait } = this.#surroundings
     const { signal, deadline } = this.#end
-    const applicationName = `token-audit/${this.#run}/${what}`
     for (let attempts = 1; ; attempts++) {
       try {
         signal.throwIfAborted()
         this.#connection ??= await this.#open()
-        const connection = this.#connection
-        const given = { limits: this.#limits, applicationName, settings, volatile }
-        return { attempts, value: await readOnly(connection, given, () => work(connection)) }
+        return { attempts, value: await work(this.#connection) }
       } catch (error) {
         await this.close()
         signal.throwIfAborted()

@@ -26,6 +26,20 @@ async function read(text: string, env: Readonly<Record<string, string>> = URLS) 
 const EU = 'targets:\n  - name: eu\n    url-from: EU_URL\n'
 
 describe('a targets file', () => {
+  // The parser finds it when it follows the alias, after it has said that all is well.
+  test.for([
+    ['without its anchor', 'targets:\n  - *eu\n', 'Unresolved alias'],
+    [
+      'that would fill the memory',
+      `a: &a [x, x, x, x, x, x, x, x, x, x]\n${['b', 'c', 'd']
+        .map((name, index) => `${name}: &${name} [${Array(10).fill(`*${'abc'[index]}`).join(', ')}]\n`)
+        .join('')}targets: *d\n`,
+      'Excessive alias count',
+    ],
+  ] as const)('with an alias %s is refused', async ([, text, why]) => {
+    expect((await read(text)).problems).toEqual([expect.stringMatching(`^targets.yml.*${why}`)])
+  })
+
   test('says what each target must be, what it may take, and what is left out', async () => {
     const { targets } = await read(`# production
 targets:

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { isNode, LineCounter, parseDocument } from 'yaml'
+import { type Document, isNode, LineCounter, parseDocument } from 'yaml'
 import type { z } from 'zod'
 import { shown, UsageError } from './errors.ts'
 
@@ -35,7 +35,7 @@ export async function readYaml<T>(path: string, schema: z.ZodType<T>): Promise<Y
     }
     return `${file}:1`
   }
-  const parsed = schema.safeParse(document.toJS() ?? undefined)
+  const parsed = schema.safeParse(valueIn(document, file))
   if (!parsed.success) {
     throw new UsageError(
       parsed.error.issues.map(({ path, message }) => {
@@ -45,4 +45,13 @@ export async function readYaml<T>(path: string, schema: z.ZodType<T>): Promise<Y
     )
   }
   return { value: parsed.data, place }
+}
+
+/** An alias without an anchor, or with too many of them, shows when it is followed. */
+function valueIn(document: Document, file: string): unknown {
+  try {
+    return document.toJS() ?? undefined
+  } catch (error) {
+    throw new UsageError(`${file}: ${(error as Error).message}`)
+  }
 }

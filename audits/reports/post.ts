@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { IncomingWebhook, IncomingWebhookHTTPError, IncomingWebhookRequestError } from '@slack/webhook'
 import { UsageError } from '../errors.ts'
 import { networkErrorCode } from '../network-error.ts'
+import { wait as sleep } from '../wait.ts'
 import type { SlackMessage } from './slack.ts'
 
 /** How a delivery ended. */
@@ -19,7 +19,9 @@ interface DeliverOptions {
   readonly budgetMs: number
   /** The time that one request may take; Slack answers in less than a second. */
   readonly requestMs?: number
-  readonly wait?: (ms: number) => Promise<unknown>
+  /** Aborted: nothing is tried again. */
+  readonly signal?: AbortSignal
+  readonly wait?: (ms: number, signal?: AbortSignal) => Promise<unknown>
   readonly now?: () => number
 }
 
@@ -49,14 +51,15 @@ export async function deliver(
   url: string,
   message: SlackMessage,
   plainMessage: string,
-  { budgetMs, requestMs = 10_000, wait = sleep, now = Date.now }: DeliverOptions,
+  { budgetMs, requestMs = 10_000, signal, wait = sleep, now = Date.now }: DeliverOptions,
 ): Promise<Delivered> {
   const until = now() + budgetMs
   let plain = false
   let pauses = 0
   for (let attempts = 1; ; attempts += 1) {
     const timeoutMs = Math.max(1, Math.min(requestMs, until - now()))
-    const answer = await post(url, plain ? { text: plainMessage } : { ...message }, timeoutMs, now)
+    const payload = plain ? { text: plainMessage } : { ...message }
+    const answer = await post(url, payload, { timeout: timeoutMs, now, signal })
     if (answer.kind === 'taken') return { attempts, plain }
     if (answer.kind === 'invalid' && !plain) {
       plain = true
@@ -69,7 +72,9 @@ export async function deliver(
     if (now() + waitMs >= until) {
       return { problem: `${answer.problem}; there is no time left to try again`, attempts, plain }
     }
-    await wait(waitMs)
+    await wait(waitMs, signal).catch(() => {})
+    if (signal?.aborted)
+      return { problem: `${answer.problem}; interrupted before it was tried again`, attempts, plain }
   }
 }
 
@@ -82,15 +87,15 @@ type Answer =
 async function post(
   url: string,
   payload: { readonly text: string },
-  timeout: number,
-  now: () => number,
+  { timeout, now, signal }: { timeout: number; now: () => number; signal: AbortSignal | undefined },
 ): Promise<Answer> {
   let retryAfterMs: number | undefined
   const webhook = new IncomingWebhook(url, {
     timeout,
     // The library's error keeps no headers; and a redirect that is not followed still has a status to tell.
     fetch: async (input, init) => {
-      const response = await fetch(input, { ...init, redirect: 'manual' })
+      const ends = [init?.signal, signal].filter((end) => end != null)
+      const response = await fetch(input, { ...init, redirect: 'manual', signal: AbortSignal.any(ends) })
       retryAfterMs = msOf(response.headers.get('retry-after'), now())
       return response
     },

@@ -382,6 +382,11 @@ describe('a target that is lost', () => {
       fatal('3D000', 'database "app" does not exist'),
       'check the database in the URL',
     ],
+    [
+      'asks to log in as the driver never heard of',
+      Buffer.from('R\0\0\0\x08\0\0\0\x63', 'latin1'),
+      'Unknown',
+    ],
     ['is no Postgres', Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'), ''],
   ] as const)('because it %s does not hide another', async ([, says, why], { database, expect }) => {
     const { url } = await database('as-found')
@@ -390,6 +395,28 @@ describe('a target that is lost', () => {
     expect(lost?.problem).not.toContain('s3cret')
     expect(lost?.rules).toEqual(['a-rule: not_run'])
     expect(well).toEqual({ name: 'well', problem: null, rules: ['a-rule: pass'] })
+  })
+
+  // An exception of ours that nobody foresaw, at one target, would be silence about all.
+  test('because the audit itself breaks there does not hide another', async ({ database, expect }) => {
+    const { url } = await database('as-found')
+    const breaking = {
+      ...impatient(),
+      random: () => {
+        throw new RangeError('Invalid time value')
+      },
+    }
+    const targets = [
+      { name: 'lost', url: gone(1) },
+      { name: 'well', url },
+    ]
+    const report = await run(targets, [fine()], { surroundings: breaking })
+    const why = 'the audit itself broke: Invalid time value: this is a bug of the audit'
+    expect(outcomes(report)).toEqual([
+      { name: 'lost', problem: why, rules: ['a-rule: not_run'] },
+      { name: 'well', problem: null, rules: ['a-rule: pass'] },
+    ])
+    expect(report.exit).toBe(2)
   })
 
   test('because nobody listens is tried twice', async ({ expect }) => {

@@ -120,6 +120,22 @@ describe('night by night', () => {
     expect(said(slack.posted)[0]?.says('/nowhere/waivers.yml')).toBe(true)
     expect(heartbeat.pings.map(({ signal }) => signal)).toEqual([3])
   })
+
+  // What is thrown where nobody can catch it, in a listener or a timer.
+  test('and so is one that crashes', async ({ database, expect }) => {
+    const { url } = await database('as-found')
+    const { args, env, slack, heartbeat } = await chain(url)
+    const crash = `const tick = setInterval(() => {
+      if (process.listenerCount('uncaughtException') === 0) return
+      clearInterval(tick)
+      throw new Error('boom')
+    }, 1)`
+    const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(crash)}`
+    const ran = await command(args, { ...env, NODE_OPTIONS })
+    expect(ran.code).toBe(2)
+    expect(said(slack.posted)[0]?.says('could not run: boom')).toBe(true)
+    expect(heartbeat.pings.at(-1)?.signal).toBe(2)
+  })
 })
 
 describe('npm run drill', () => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import pc from 'picocolors'
 import { audit } from '../../audits/audit.ts'
@@ -14,6 +14,7 @@ import type { Report } from '../../audits/reports/report.ts'
 import { plainMessage, runUrlOf, slackMessage } from '../../audits/reports/slack.ts'
 import { renderTerminal } from '../../audits/reports/terminal.ts'
 import { unusedWaivers } from '../../audits/waivers.ts'
+import { isFileOrNothing, writeWhole } from '../../audits/write-whole.ts'
 import type { Format, Setup } from './options.ts'
 
 const RENDERERS: Readonly<Record<Format, (report: Report) => string>> = {
@@ -43,6 +44,8 @@ export async function runChain(
   drill?: 'raised' | 'resolved',
 ): Promise<Ran> {
   const { options } = setup
+  const began = Date.now()
+  await clear(setup.files)
   const history =
     options.history === undefined
       ? undefined
@@ -54,7 +57,8 @@ export async function runChain(
         })
   try {
     for (const warning of history?.warnings ?? []) console.log(`warning: ${warning}`)
-    return await chain(setup, history, signal, drill)
+    const budgetMs = options.budget - (Date.now() - began)
+    return await chain({ ...setup, options: { ...options, budget: budgetMs } }, history, signal, drill)
   } finally {
     await history?.close()
   }
@@ -89,7 +93,7 @@ async function chain(
   console.log(renderTerminal(report, { color: pc.isColorSupported && process.stdout.isTTY === true }))
 
   const lost = await write(setup.files, report)
-  const { told, problems } = await tell(setup, report)
+  const { told, problems } = await tell(setup, report, signal)
   lost.push(...problems)
   const unused = unusedWaivers(report, history, waivers)
   if (history !== undefined) {
@@ -100,12 +104,20 @@ async function chain(
   return { exit: lost.length > 0 ? 4 : unused.length > 0 ? 3 : report.exit, report, told: told === true }
 }
 
+/** What an earlier run has left would pass for this one's, should it not come so far. */
+async function clear(files: Setup['files']): Promise<void> {
+  for (const [, path] of files) {
+    // What can't be taken away can't be written either, and that is said after the verdict.
+    if (await isFileOrNothing(path).catch(() => false)) await rm(path, { force: true }).catch(() => {})
+  }
+}
+
 async function write(files: Setup['files'], report: Report): Promise<string[]> {
   const problems: string[] = []
   for (const [format, path] of files) {
     try {
       await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, RENDERERS[format](report))
+      await writeWhole(path, RENDERERS[format](report))
     } catch (error) {
       problems.push(`--${format} ${path} can't be written: ${messageOf(error)}`)
     }
@@ -120,13 +132,17 @@ const LEAST_FOR_SLACK_MS = 60_000
 async function tell(
   { webhook, options }: Setup,
   report: Report,
+  signal: AbortSignal,
 ): Promise<{ told: boolean | null; problems: readonly string[] }> {
   if (webhook === undefined) return { told: null, problems: [] }
   const runUrl = runUrlOf(process.env)
   const message = slackMessage(report, runUrl)
   if (message === undefined) return { told: null, problems: [] }
   const budgetMs = Math.max(options.budget - (Date.now() - Date.parse(report.started_at)), LEAST_FOR_SLACK_MS)
-  const { problem, plain } = await deliver(webhook, message, plainMessage(report, runUrl), { budgetMs })
+  const { problem, plain } = await deliver(webhook, message, plainMessage(report, runUrl), {
+    budgetMs,
+    signal,
+  })
   if (plain) console.log('warning: Slack refused the message with its blocks: the text was sent without them')
   return { told: problem === undefined, problems: problem === undefined ? [] : [problem] }
 }

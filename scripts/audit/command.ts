@@ -38,10 +38,6 @@ export async function runCommand(
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, `${name}: `)) })
-  // Node would leave with 1, which says that there are violations.
-  process.on('uncaughtException', (error) => {
-    process.exit(explain(name, error).exit)
-  })
   // A reader that went away, as in `| head`, has not heard the verdict; the files and Slack still get it.
   let heard = true
   process.stdout.on('error', () => {
@@ -58,17 +54,31 @@ export async function runCommand(
     await ping((url) => startBeat(url))
   }
   const end = (code: number) => ping((url) => endBeat(url, code))
+  const fail = async (error: unknown): Promise<number> => {
+    const { exit, problems } = explain(name, error)
+    if (problems.length > 0) {
+      begun = true
+      await tell(name, problems)
+    }
+    return exit
+  }
+  // Node would leave with 1, which says that there are violations, and nobody would be told.
+  let crashed = false
+  process.on('uncaughtException', async (error) => {
+    if (crashed) return
+    crashed = true
+    const exit = await fail(error)
+    await end(exit)
+    process.exit(exit)
+  })
   let exit: number
   try {
     await command.parseAsync()
     exit = await work({ signal: interruption.signal, begin, end })
+    // The verdict was out already; somebody who waited for the rest has to know that it was left.
+    if (interruption.signal.aborted) exit = (interruption.signal.reason as Interrupted).exit
   } catch (error) {
-    const failure = explain(name, error)
-    exit = failure.exit
-    if (failure.problems.length > 0) {
-      begun = true
-      await tell(name, failure.problems)
-    }
+    exit = await fail(error)
   }
   if (!heard) exit = 4
   if (begun) await end(exit)

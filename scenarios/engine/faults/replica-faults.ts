@@ -93,7 +93,7 @@ export const REPLICA_FAULTS: readonly Fault[] = [
     name: "the primary's clock is ahead of the standby's",
     status: 'not_run',
     exit: 2,
-    says: /the heartbeat is 60 min ahead of the standby's clock/,
+    says: /the heartbeat is 60 min ahead of this server's clock/,
     async run(world) {
       await world.onPrimary(
         `update public.token_audit_heartbeat set beaten_at = now() + interval '1 hour 1 second'`,
