@@ -21,7 +21,7 @@ export const EXITS = {
   2: 'could not judge; wins over 1, the report shows both',
   3: 'bad usage or configuration, and nothing was run; or a waiver that nothing needs any more, after the run',
   4: 'the verdict was not delivered: Slack, a report file, the history; wins over all others',
-  130: 'interrupted: nothing is said about any ledger',
+  130: 'interrupted: there is no verdict, or it was printed and not all of it delivered',
 } as const
 
 export type Verdict = 'ok' | 'violations' | 'could_not_judge'
