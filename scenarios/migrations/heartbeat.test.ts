@@ -150,7 +150,7 @@ describe('the heartbeat', () => {
     const report = await audit({ targets: [{ name: 'a', url }], catalogue, evidence })
     expect(report).toMatchObject({
       exit: 0,
-      targets: [{ freshness: { by: 'primary', age_ms: 0 }, stage: 'unify' }],
+      targets: [{ freshness: { by: 'heartbeat' }, stage: 'unify' }],
     })
   })
 
