@@ -244,12 +244,38 @@ describe('a query', () => {
     [
       "knows no 'now'",
       `${SQL} where u.created_at < 'now'::timestamptz`,
-      "10: 'now'::timestamptz reads the clock; time is current_setting('audit.as_of')",
+      "10: 'now' reads the clock; time is current_setting('audit.as_of')",
     ],
     [
       "knows no timestamp 'today'",
       `${SQL} where u.created_at < timestamp 'today'`,
-      "10: 'today'::timestamp reads the clock; time is current_setting('audit.as_of')",
+      "10: 'today' reads the clock; time is current_setting('audit.as_of')",
+    ],
+    // Without a cast the column's type makes a time of it all the same.
+    [
+      "knows no bare 'tomorrow'",
+      `${SQL} where u.created_at < ' Tomorrow 04:05 UTC'`,
+      "10: ' Tomorrow 04:05 UTC' reads the clock; time is current_setting('audit.as_of')",
+    ],
+    [
+      "knows no 'now' in a range",
+      `${SQL} where u.created_at <@ '[2026-01-01,now)'`,
+      "10: '[2026-01-01,now)' reads the clock; time is current_setting('audit.as_of')",
+    ],
+    [
+      'knows no age of one time',
+      `${SQL} where age(u.created_at) > interval '1 day'`,
+      "10: age() of one time reads the clock; give it current_setting('audit.as_of') as well",
+    ],
+    [
+      'uses no operator of the database',
+      `${SQL} where u.id operator(public.=) u.id`,
+      '10: operator(public.=) is not built in; a rule calls nothing that the database defines',
+    ],
+    [
+      'uses none beside a sub-select or an order',
+      `${SQL} where u.id operator(public.=) any (select x.id from public.token_usage as x)`,
+      '10: operator(public.=) is not built in; a rule calls nothing that the database defines',
     ],
     [
       'rolls no dice',
@@ -290,7 +316,7 @@ describe('a query', () => {
   test('may say what it likes in strings, and use its own CTEs', async () => {
     expect(
       await rule(`with t as materialized (
-  select u.*, 'now(); delete from x -- ' as note /* ; drop */ from public.token_usage as u
+  select u.*, 'the balance now' as state, 'now(); delete from x -- ' as note /* ; drop */ from public.token_usage as u
 )
 select 'user' as subject_type, t.user_id::text as subject_id, format('%s', count(*)) as detail,
   0::numeric as expected, sum(t.tokens_used) as actual, max(t.created_at) as occurred_at, t.user_id

@@ -112,6 +112,17 @@ export async function readCatalogue(...directories: string[]): Promise<Catalogue
     const counted = await readQuery(population || 'select', fields.line('population'))
     const rule = await readQuery(header.body, header.bodyLine)
     found.push(...rule.problems, ...(population ? counted.problems : []))
+    if (
+      population &&
+      counted.problems.length === 0 &&
+      !counted.readsTable &&
+      !counted.settings.includes('audit.evidence')
+    ) {
+      found.push({
+        line: fields.line('population'),
+        text: 'the population reads no table: it would never be empty',
+      })
+    }
     checkColumns(rule, header.bodyLine, found)
     checkSettings(rule, counted, { settleMs, needsEvidence }, header, found)
     for (const { line, text } of found) {

@@ -48,6 +48,7 @@ const HINTS: readonly [RegExp, string][] = [
   [/^55P03$/, 'a table is locked by somebody else; it is not tried again'],
   [/^25006$/, 'it tried to write, and the transaction is read-only'],
   [/^42P01$|^3F000$/, 'is this the database of the app, and at the stage that it says?'],
+  [/^42501$/, 'npm run audit -- --print-role prints all that the role needs'],
   [/^28P01$|^28000$/, 'check user, password and pg_hba.conf'],
   [/^3D000$/, 'check the database in the URL'],
   [/^53300$/, 'the server, or the role, has no connection left'],

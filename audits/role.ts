@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Connection } from './connection.ts'
 
 /** What the role of a target may do, as far as it matters here. */
@@ -11,9 +12,36 @@ export interface RoleFacts {
   readonly unreadable: readonly string[]
   /** Relations of which row-level security would hide rows from it. */
   readonly filtered: readonly string[]
-  /** Schemas with tables that it may write to; empty for a superuser, who may do everything. */
-  readonly writableSchemas: readonly string[]
+  /** What it may do besides, and need not: empty for a superuser, who may do everything. */
+  readonly excess: Excess
 }
+
+export interface Excess {
+  /** Schemas with tables that it, or a role that it is a member of, owns. */
+  readonly owns: readonly string[]
+  /** Schemas with other tables that it may write to. */
+  readonly writes: readonly string[]
+  /** Schemas with sequences that it may move. */
+  readonly sequences: readonly string[]
+  /** Schemas in which it may create. */
+  readonly creates: readonly string[]
+  /** Postgres' own roles that it is a member of and that may write, or leave the database. */
+  readonly memberOf: readonly string[]
+  /** Of its attributes, those that a reader has no use for. */
+  readonly attributes: readonly string[]
+  /** The database, when it may create schemas in it. */
+  readonly database: readonly string[]
+}
+
+/** https://www.postgresql.org/docs/17/predefined-roles.html */
+const PREDEFINED = [
+  'pg_write_all_data',
+  'pg_maintain',
+  'pg_signal_backend',
+  'pg_write_server_files',
+  'pg_execute_server_program',
+  'pg_create_subscription',
+]
 
 const FACTS_SQL = `
 with wanted as (
@@ -23,6 +51,38 @@ with wanted as (
   where n.nspname || '.' || c.relname = any ($1::text[])
 ), usable as (
   select w.* from wanted as w where pg_catalog.has_schema_privilege(w.schema_oid, 'usage')
+), own_schema as (
+  select n.oid, n.nspname from pg_catalog.pg_namespace as n
+  where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and pg_catalog.has_schema_privilege(n.oid, 'usage')
+), own_relation as (
+  select c.oid, c.relkind, n.nspname, pg_catalog.pg_has_role(c.relowner, 'usage') as owned
+  from pg_catalog.pg_class as c
+  join own_schema as n on n.oid = c.relnamespace
+), excess as (
+  select
+    (select pg_catalog.json_agg(distinct o.nspname) from own_relation as o
+      where o.relkind in ('r', 'p', 'v', 'm', 'f') and o.owned) as owns,
+    (select pg_catalog.json_agg(distinct o.nspname) from own_relation as o
+      where o.relkind in ('r', 'p', 'v', 'f') and not o.owned
+        and (pg_catalog.has_table_privilege(o.oid, 'insert, update, delete, truncate')
+          or pg_catalog.has_any_column_privilege(o.oid, 'insert, update'))) as writes,
+    (select pg_catalog.json_agg(distinct o.nspname) from own_relation as o
+      where case when o.relkind = 'S' and not o.owned
+        then pg_catalog.has_sequence_privilege(o.oid, 'usage, update') end) as sequences,
+    (select pg_catalog.json_agg(distinct n.nspname) from own_schema as n
+      where pg_catalog.has_schema_privilege(n.oid, 'create')) as creates,
+    (select pg_catalog.json_agg(m.rolname order by m.rolname) from pg_catalog.pg_roles as m
+      where m.rolname = any ($2::text[]) and pg_catalog.pg_has_role(m.oid, 'member')) as "memberOf",
+    (select pg_catalog.json_agg(a.name) from (
+      select 'createrole' where r.rolcreaterole
+      union all select 'createdb' where r.rolcreatedb
+      union all select 'replication' where r.rolreplication) as a (name)) as attributes,
+    (select pg_catalog.json_agg(d.datname) from pg_catalog.pg_database as d
+      where d.datname = pg_catalog.current_database()
+        and pg_catalog.has_database_privilege(d.oid, 'create')) as database
+  from pg_catalog.pg_roles as r
+  where r.rolname = current_user and not r.rolsuper
 )
 select
   r.rolname::text,
@@ -34,14 +94,7 @@ select
     where not pg_catalog.has_any_column_privilege(u.oid, 'select')),
   (select pg_catalog.json_agg(u.name order by u.name) from usable as u
     where u.relkind in ('r', 'p') and pg_catalog.row_security_active(u.oid)),
-  (select pg_catalog.json_agg(distinct n.nspname)
-    from pg_catalog.pg_class as c
-    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    where not r.rolsuper and c.relkind in ('r', 'p', 'v', 'f')
-      and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-      and pg_catalog.has_schema_privilege(n.oid, 'usage')
-      and (pg_catalog.has_table_privilege(c.oid, 'insert, update, delete, truncate')
-        or pg_catalog.has_any_column_privilege(c.oid, 'insert, update')))
+  (select pg_catalog.row_to_json(e) from excess as e)
 from pg_catalog.pg_roles as r
 where r.rolname = current_user`
 
@@ -53,20 +106,37 @@ where r.rolname = current_user`
 export async function readRole(connection: Connection, relations: readonly string[]): Promise<RoleFacts> {
   const { rows } = await connection.query(FACTS_SQL, [
     `{${relations.map((name) => JSON.stringify(name)).join(',')}}`,
+    `{${PREDEFINED.join(',')}}`,
   ])
-  const [role, superuser, bypasses, ...lists] = rows[0] ?? []
-  const [closedSchemas = [], unreadable = [], filtered = [], writableSchemas = []] = lists.map(
-    (list) => (list === null ? [] : JSON.parse(list)) as string[],
-  )
+  const [role, superuser, bypasses, closed, dark, filtering, excess] = rows[0] ?? []
   return {
     role: role ?? '',
     superuser: superuser === 't',
     bypassesRls: bypasses === 't',
-    closedSchemas,
-    unreadable,
-    filtered,
-    writableSchemas,
+    closedSchemas: namesIn(closed),
+    unreadable: namesIn(dark),
+    filtered: namesIn(filtering),
+    excess: excessSchema.parse(JSON.parse(excess ?? '{}')),
   }
+}
+
+const names = z
+  .array(z.string())
+  .nullish()
+  .transform((list) => list ?? [])
+
+const excessSchema = z.object({
+  owns: names,
+  writes: names,
+  sequences: names,
+  creates: names,
+  memberOf: names,
+  attributes: names,
+  database: names,
+})
+
+function namesIn(json: string | null | undefined): readonly string[] {
+  return names.parse(JSON.parse(json ?? 'null'))
 }
 
 /** What keeps the role from seeing a whole, and the statements that mend it; null: nothing does. */
@@ -99,10 +169,48 @@ export function roleWarnings(facts: RoleFacts): readonly string[] {
       `the role ${role} is a superuser; the audit only reads, and a role that can do no more is safer: npm run audit -- --print-role`,
     ]
   }
-  if (facts.writableSchemas.length === 0) return []
-  const schemas = facts.writableSchemas.map(identifier).join(', ')
+  const { owns, writes, sequences, creates, memberOf, attributes, database } = facts.excess
+  const list = (all: readonly string[]) => all.map(identifier).join(', ')
+  const all = memberOf.includes('pg_write_all_data')
+  const found: [readonly string[], string, string][] = [
+    [memberOf, `is a member of ${memberOf.join(', ')}`, `revoke ${memberOf.join(', ')} from ${role};`],
+    [
+      owns,
+      `owns tables of ${list(owns)}`,
+      'reassign owned, or a role of its own: npm run audit -- --print-role',
+    ],
+    [
+      all ? [] : writes,
+      `may write to tables of ${list(writes)}`,
+      `revoke insert, update, delete, truncate on all tables in schema ${list(writes)} from ${role};`,
+    ],
+    [
+      all ? [] : sequences,
+      `may move sequences of ${list(sequences)}`,
+      `revoke usage, update on all sequences in schema ${list(sequences)} from ${role};`,
+    ],
+    [
+      creates,
+      `may create in schema ${list(creates)}`,
+      `revoke create on schema ${list(creates)} from ${role};`,
+    ],
+    [
+      database,
+      `may create schemas in ${list(database)}`,
+      `revoke create on database ${list(database)} from ${role};`,
+    ],
+    [
+      attributes,
+      `has ${attributes.join(', ')}`,
+      `alter role ${role} ${attributes.map((attribute) => `no${attribute}`).join(' ')};`,
+    ],
+  ]
+  const told = found.filter(([names]) => names.length > 0)
+  if (told.length === 0) return []
+  const may = told.map(([, what]) => what).join('; ')
+  const mend = told.map(([, , statement]) => statement).join(' ')
   return [
-    `the role ${role} may write to tables of ${schemas}; the audit only reads: revoke insert, update, delete, truncate on all tables in schema ${schemas} from ${role}; (or from the roles that it is a member of, or from public)`,
+    `the role ${role} can do more than read: it ${may}. The audit does not; on the primary: ${mend} (what it has by another role, or by public, is revoked from those)`,
   ]
 }
 

@@ -9,6 +9,8 @@ export interface QueryReading {
   readonly functions: readonly string[]
   /** Settings that it reads with current_setting(). */
   readonly settings: readonly string[]
+  /** Whether it reads a table or a view. */
+  readonly readsTable: boolean
   readonly problems: readonly FileProblem[]
 }
 
@@ -43,8 +45,9 @@ const FORBIDDEN_FUNCTIONS = new Map<string, string>([
 
 const WRITES = new Set(['InsertStmt', 'UpdateStmt', 'DeleteStmt', 'MergeStmt'])
 const FLOATS = new Set(['float4', 'float8'])
-const TIMES = new Set(['date', 'time', 'timetz', 'timestamp', 'timestamptz'])
-const CLOCK_WORDS = new Set(['now', 'today', 'tomorrow', 'yesterday'])
+/** What Postgres takes for a time by its clock, in any text that becomes one: 'today', 'tomorrow 04:05 UTC', '[now,]'. */
+const CLOCK_WORDS = /\b(now|today|tomorrow|yesterday)\b/gi
+const BESIDE_CLOCK_WORDS = /\b(allballs|am|pm|utc|gmt|z)\b|[^a-z]/gi
 
 type Node = { readonly [key: string]: unknown }
 
@@ -60,7 +63,7 @@ export async function readQuery(
   line = 1,
   settings: readonly string[] = RULE_SETTINGS,
 ): Promise<QueryReading> {
-  const nothing = { columns: [], functions: [], settings: [] }
+  const nothing = { columns: [], functions: [], settings: [], readsTable: false }
   const fail = (at: number, text: string): QueryReading => ({ ...nothing, problems: [{ line: at, text }] })
   const zero = sql.indexOf('\0')
   if (zero >= 0) {
@@ -100,6 +103,7 @@ export async function readQuery(
     columns: columnNames(select),
     functions: [...walk.functions],
     settings: [...walk.settings],
+    readsTable: walk.readsTable,
     problems: walk.problems,
   }
 }
@@ -126,6 +130,7 @@ class Walk {
   readonly problems: FileProblem[] = []
   readonly functions = new Set<string>()
   readonly settings = new Set<string>()
+  readsTable = false
   readonly #ctes = new Set<string>()
   readonly #lineOf: (location: number) => number
   readonly #given: readonly string[]
@@ -215,14 +220,24 @@ class Walk {
       case 'TypeName':
         this.#type(here)
         break
-      case 'TypeCast':
-        this.#cast(here)
+      case 'A_Const':
+        this.#constant(here)
+        break
+      case 'A_Expr':
+        this.#operator(here, here.name)
+        break
+      case 'SubLink':
+        this.#operator(here, here.operName)
+        break
+      case 'SortBy':
+        this.#operator(here, here.useOp)
         break
     }
   }
 
   #table(range: Node): void {
     const name = String(range.relname)
+    if (range.schemaname !== undefined) this.readsTable = true
     if (range.schemaname === undefined && !this.#ctes.has(name)) {
       this.#problem(range, `"${name}" has no schema; write public.${name}`)
     }
@@ -241,6 +256,10 @@ class Walk {
     const why = FORBIDDEN_FUNCTIONS.get(name)
     if (why !== undefined) {
       this.#problem(call, `${name}() ${why}`)
+      return
+    }
+    if (name === 'age' && Array.isArray(call.args) && call.args.length === 1) {
+      this.#problem(call, "age() of one time reads the clock; give it current_setting('audit.as_of') as well")
       return
     }
     this.functions.add(name)
@@ -265,11 +284,22 @@ class Walk {
     }
   }
 
-  #cast(cast: Node): void {
-    const type = strings(node(cast.typeName)?.names).at(-1) ?? ''
-    const word = text(cast.arg)?.trim().toLowerCase()
-    if (TIMES.has(type) && word !== undefined && CLOCK_WORDS.has(word)) {
-      this.#problem(cast, `'${word}'::${type} reads the clock; time is current_setting('audit.as_of')`)
+  #constant(constant: Node): void {
+    const said = node(constant.sval)?.sval
+    if (typeof said !== 'string') return
+    const rest = said.replaceAll(CLOCK_WORDS, '')
+    if (rest !== said && rest.replaceAll(BESIDE_CLOCK_WORDS, '') === '') {
+      this.#problem(constant, `'${said}' reads the clock; time is current_setting('audit.as_of')`)
+    }
+  }
+
+  #operator(at: Node, name: unknown): void {
+    const names = strings(name)
+    if (names.length > 1 && names[0] !== 'pg_catalog') {
+      this.#problem(
+        at,
+        `operator(${names.join('.')}) is not built in; a rule calls nothing that the database defines`,
+      )
     }
   }
 

@@ -54,6 +54,11 @@ describe('targets', () => {
     ['a percent sign in the password', ['prod=postgres://u:s3cret%@h/d'], encode],
     ['no host', ['prod=postgres:///d'], 'target "prod": the URL names no host'],
     [
+      'a port that is none',
+      ['prod=postgres://u:s3cret@h/d?port=abc'],
+      'target "prod": the URL names a port that is none: a number from 1 to 65535',
+    ],
+    [
       'no database',
       ['prod=postgres://u:s3cret@h'],
       'target "prod": the URL names no database; it ends in /DATABASE',

@@ -153,6 +153,10 @@ function wrongUrl(text: string): string | undefined {
   if (url.hostname === '' && !url.searchParams.has('host')) {
     return 'the URL names no host'
   }
+  const port = url.searchParams.get('port') ?? (url.port || '5432')
+  if (!/^\d{1,5}$/.test(port) || Number(port) < 1 || Number(port) > 65_535) {
+    return 'the URL names a port that is none: a number from 1 to 65535'
+  }
   if (database === '') {
     return 'the URL names no database; it ends in /DATABASE'
   }

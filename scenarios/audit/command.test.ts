@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { describe, onTestFinished } from 'vitest'
@@ -189,6 +189,15 @@ describe('a wrong call ends with 3 and one line each', () => {
     })
     expect(ran).toMatchObject({ code: 3, out: '' })
     expect(ran.err).not.toContain('s3cret')
+  })
+
+  test('two reports to one file by a link', async ({ expect }) => {
+    const home = await directory({})
+    await symlink(home, join(home, 'link'))
+    const [one, two] = [join(home, 'x'), join(home, 'link/x')]
+    const { code, err } = await command(['--target', SHOP, '--json', one, '--html', two])
+    expect(err).toBe(`audit: --html ${two}: another report goes to this file\n`)
+    expect(code).toBe(3)
   })
 
   test.for([

@@ -144,7 +144,7 @@ export function ruleFile(
     why: 'w',
     fix: 'f',
     unit: 'tokens',
-    population: 'select 1::bigint as n',
+    population: 'select count(*) from pg_catalog.pg_class',
     ...change,
   }
   return `${Object.entries(header)

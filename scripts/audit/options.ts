@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path'
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { DEFAULTS } from '../../audits/audit.ts'
 import { type Catalogue, readCatalogue, SEVERITIES, type Severity } from '../../audits/catalogue.ts'
@@ -156,10 +157,20 @@ function filesOf(options: Options): Setup['files'] {
     const path = options[format]
     return path === undefined ? [] : [[format, path] as const]
   })
-  const places = files.map(([, path]) => resolve(path))
-  const twice = files.find(([, path], index) => places.indexOf(resolve(path)) !== index)
+  const places = files.map(([, path]) => placeOf(resolve(path)))
+  const twice = files.find((_, index) => places.indexOf(places[index] ?? '') !== index)
   if (twice !== undefined) throw new UsageError(`--${twice[0]} ${twice[1]}: another report goes to this file`)
   return files
+}
+
+/** Where a path leads, whatever links are on the way; the file itself may be still to come. */
+function placeOf(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    const parent = dirname(path)
+    return parent === path ? path : join(placeOf(parent), basename(path))
+  }
 }
 
 const UNITS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 }
