@@ -38,6 +38,38 @@ export const LEDGER_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'the role may not use the schema',
+    status: 'not_run',
+    exit: 2,
+    says: /no USAGE on schema public\. As an administrator on the primary: grant usage on schema public to reader;/,
+    async run(world) {
+      await world.onPrimary(
+        `create role reader login password 'choose one'; revoke usage on schema public from public`,
+      )
+      await world.caughtUp()
+      const said = saidOf(
+        await world.audit({ targets: [{ name: 'replica', url: world.url(world.standby, 'reader') }] }),
+      )
+      await world.onPrimary('grant usage on schema public to public; drop role reader')
+      await world.caughtUp()
+      return said
+    },
+  },
+  {
+    name: 'the role may write',
+    status: 'pass',
+    exit: 0,
+    says: /token_audit can do more than read: it is a member of pg_write_all_data\. .*: revoke pg_write_all_data from token_audit;/,
+    async run(world) {
+      await world.onPrimary('grant pg_write_all_data to token_audit')
+      await world.caughtUp()
+      const said = saidOf(await world.audit())
+      await world.onPrimary('revoke pg_write_all_data from token_audit')
+      await world.caughtUp()
+      return said
+    },
+  },
+  {
     name: 'the role is a superuser',
     status: 'pass',
     exit: 0,

@@ -62,6 +62,20 @@ export const REPLICA_FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: 'the heartbeat is installed and has never beaten',
+    status: 'stale',
+    exit: 2,
+    says: /token_audit_heartbeat is empty: nothing has beaten yet/,
+    async run(world) {
+      await world.onPrimary('delete from public.token_audit_heartbeat')
+      await world.caughtUp()
+      const said = saidOf(await world.audit())
+      await world.onPrimary(BEAT)
+      await world.caughtUp()
+      return said
+    },
+  },
+  {
     name: 'no heartbeat is installed, and the last replayed transaction is old',
     status: 'stale',
     exit: 2,
@@ -69,7 +83,20 @@ export const REPLICA_FAULTS: readonly Fault[] = [
     async run(world) {
       const { name } = await world.another('unified')
       const targets = [{ name: 'replica', url: world.url(world.standby, 'token_audit', name) }]
-      return saidOf(await world.audit({ targets, maxStalenessMs: -1 }))
+      await world.standby.cutStream()
+      const said = saidOf(await world.audit({ targets, maxStalenessMs: 0 }))
+      await world.standby.restoreStream()
+      return said
+    },
+  },
+  {
+    name: 'the URL asks for TLS, and the server has none',
+    status: 'not_run',
+    exit: 2,
+    says: /The server does not support SSL connections/,
+    async run(world) {
+      const url = `${world.url(world.standby)}?sslmode=require`
+      return saidOf(await world.audit({ targets: [{ name: 'replica', url }] }))
     },
   },
   {

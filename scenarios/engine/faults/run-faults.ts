@@ -1,8 +1,9 @@
 import { execFile, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { receive } from '../../../fixtures/webhook/server.ts'
+import { type Answer, receive } from '../../../fixtures/webhook/server.ts'
+import { serveSlack } from '../../../fixtures/webhook/slack.ts'
 import type { Fault, Said } from './fault.ts'
 import type { World } from './world.ts'
 
@@ -22,7 +23,10 @@ from public.thing as t
 where t.n < 0
 `
 const RED = GREEN.replace('t.n < 0', 't.n = 30')
-const HANGING = GREEN.replace('count(*) from public.thing', 'count(*) from generate_series(1, 1000000000)')
+const HANGING = GREEN.replace(
+  'count(*) from public.thing',
+  'count(*) from public.thing, generate_series(1, 1000000000)',
+)
 
 interface Given {
   readonly files?: Readonly<Record<string, string>>
@@ -97,6 +101,41 @@ const waiver = (change: Readonly<Record<string, string | number>> = {}) =>
 
 function inDays(days: number): string {
   return new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10)
+}
+
+/** What Slack answers first; whatever comes after is taken. */
+function slackFails(name: string, exit: number, says: RegExp, first: Answer): Fault {
+  return {
+    name: `Slack ${name}`,
+    status: 'fail',
+    exit,
+    says,
+    async run(world) {
+      const slack = await serveSlack([first])
+      try {
+        return await run(world, { files: { 'rules/rule.sql': RED }, env: { SLACK_WEBHOOK_URL: slack.url } })
+      } finally {
+        await slack.close()
+      }
+    },
+  }
+}
+
+/** The lock of a run that goes on: this process. */
+function holder(): string {
+  return JSON.stringify({ token: 't', pid: process.pid, host: hostname(), since: new Date().toISOString() })
+}
+
+async function together(world: World): Promise<Said> {
+  const history = await mkdtemp(join(tmpdir(), 'token-audit-fault-'))
+  try {
+    const both = await Promise.all([1, 2].map(() => run(world, { args: ['--history', history] })))
+    const records = await readdir(join(history, 'replica'))
+    const worst = both.find(({ exit }) => exit !== 0) ?? both[0]
+    return { status: 'nothing', exit: 0, ...worst, text: `${records.length} records` }
+  } finally {
+    await rm(history, { recursive: true })
+  }
 }
 
 const wrongUse = (name: string, says: RegExp, given: Given): Fault => ({
@@ -191,19 +230,56 @@ export const RUN_FAULTS: readonly Fault[] = [
       }
     },
   },
-  {
-    name: 'Slack refuses the message for good',
-    status: 'fail',
-    exit: 4,
-    says: /VIOLATIONS: 1 rule.*NOT DELIVERED {2}Slack refused the message: 404/s,
-    async run(world) {
-      const slack = await receive(() => ({ status: 404, body: 'no_service' }))
-      try {
-        return await run(world, { files: { 'rules/rule.sql': RED }, env: { SLACK_WEBHOOK_URL: slack.url } })
-      } finally {
-        await slack.close()
-      }
+  slackFails('refuses the message for good', 4, /NOT DELIVERED {2}Slack refused the message: 404/, {
+    status: 404,
+    body: 'no_service',
+  }),
+  slackFails(
+    'redirects, and is not followed',
+    4,
+    /NOT DELIVERED {2}Slack can't be reached: 302, a redirect/,
+    {
+      status: 302,
+      headers: { location: 'http://127.0.0.1:2/' },
     },
+  ),
+  slackFails(
+    'refuses the blocks once: the text is sent without them',
+    1,
+    /warning: Slack refused the message with its blocks/,
+    {
+      status: 400,
+      body: 'invalid_blocks',
+    },
+  ),
+  slackFails('asks to wait once: it is told after that', 1, /VIOLATIONS(?!.*NOT DELIVERED)/s, {
+    status: 429,
+    body: 'rate_limited',
+    headers: { 'retry-after': '1' },
+  }),
+  slackFails('breaks once: it is told after that', 1, /VIOLATIONS(?!.*NOT DELIVERED)/s, {
+    status: 500,
+    body: 'rollup_error',
+  }),
+  slackFails('cuts the line once: it is told after that', 1, /VIOLATIONS(?!.*NOT DELIVERED)/s, 'cut'),
+  slackFails('does not answer once: it is told after that', 1, /VIOLATIONS(?!.*NOT DELIVERED)/s, 'silent'),
+  {
+    name: 'another run holds the history for longer than the budget',
+    status: 'nothing',
+    exit: 3,
+    says: /--history .*: another run \(process \d+ on .*\) is using it: wait for its end/,
+    run: (world) =>
+      run(world, {
+        files: { 'history/.lock': holder() },
+        args: ['--history', '$DIR/history', '--budget', '1s'],
+      }),
+  },
+  {
+    name: 'two runs on one history at once: each leaves its record',
+    status: 'pass',
+    exit: 0,
+    says: /^2 records$/,
+    run: (world) => together(world),
   },
   {
     name: 'the check at HEARTBEAT_URL can not be reached: said, and the verdict stays',
@@ -226,7 +302,38 @@ export const RUN_FAULTS: readonly Fault[] = [
     says: /interrupted \(SIGINT\): nothing is said about any ledger/,
     run: (world) => interrupted(world),
   },
+  {
+    name: 'Ctrl-C while another run has the history',
+    status: 'nothing',
+    exit: 130,
+    says: /^audit: interrupted \(SIGINT\): nothing is said about any ledger.*\n$/,
+    run: (world) => interruptedAtLock(world),
+  },
 ]
+
+/** The check at HEARTBEAT_URL hears of the start, and then the history is asked for. */
+async function interruptedAtLock(world: World): Promise<Said> {
+  let requests = 0
+  let interrupt = () => {}
+  const check = await receive(() => {
+    requests += 1
+    if (requests === 1) interrupt()
+    return { status: 200, body: 'OK' }
+  })
+  const history = await mkdtemp(join(tmpdir(), 'token-audit-fault-'))
+  try {
+    await writeFile(join(history, '.lock'), holder())
+    const { child, ended } = started(
+      ['--history', history, '--target', `replica=${world.url(world.standby)}`],
+      { HEARTBEAT_URL: check.url },
+    )
+    interrupt = () => void child.kill('SIGINT')
+    return await ended
+  } finally {
+    await rm(history, { recursive: true })
+    await check.close()
+  }
+}
 
 /** Interrupts an audit while its rule computes; the statement must end on the server as well. */
 async function interrupted(world: World): Promise<Said> {
@@ -234,23 +341,27 @@ async function interrupted(world: World): Promise<Said> {
   try {
     await writeFile(join(rules, 'slow.sql'), HANGING)
     const args = ['--invariants', rules, '--target', `replica=${world.url(world.standby)}`]
-    const child = spawn(process.execPath, ['scripts/audit.ts', ...args], { cwd: ROOT, env: environment({}) })
-    let text = ''
-    child.stdout.on('data', (part) => {
-      text += part
-    })
-    child.stderr.on('data', (part) => {
-      text += part
-    })
-    const ended = new Promise<number>((resolve) => {
-      child.once('close', (code) => resolve(code ?? -1))
-    })
+    const { child, ended } = started(args, {})
     await world.computing(ended)
     child.kill('SIGINT')
-    const exit = await ended
+    const said = await ended
     await world.idle()
-    return { status: statusOf(text), exit, text }
+    return said
   } finally {
     await rm(rules, { recursive: true })
   }
+}
+
+function started(args: readonly string[], env: Readonly<Record<string, string>>) {
+  const child = spawn(process.execPath, ['scripts/audit.ts', ...args], { cwd: ROOT, env: environment(env) })
+  let text = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (part) => {
+      text += part
+    })
+  }
+  const ended = new Promise<Said>((resolve) => {
+    child.once('close', (code) => resolve({ status: statusOf(text), exit: code ?? -1, text }))
+  })
+  return { child, ended }
 }
