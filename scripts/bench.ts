@@ -11,6 +11,9 @@ import { startPostgres } from '../fixtures/postgres/server.ts'
 import { deliveriesPerSecond } from '../scenarios/engine/delivery-rate.ts'
 import { fillUnified } from '../scenarios/engine/healthy.ts'
 import { largeLedger } from './bench/large-ledger.ts'
+import { outliveReader } from './closed-pipe.ts'
+
+outliveReader()
 
 const command = new Command('bench')
   .description(

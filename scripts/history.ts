@@ -1,6 +1,9 @@
 import { Command, CommanderError } from 'commander'
 import { UsageError } from '../audits/errors.ts'
 import { BRANCH, pull, push } from '../audits/history-branch.ts'
+import { outliveReader } from './closed-pipe.ts'
+
+outliveReader()
 
 const program = new Command('history')
   .description(

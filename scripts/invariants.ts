@@ -5,8 +5,11 @@ import { UsageError } from '../audits/errors.ts'
 import { Databases } from '../fixtures/postgres/databases.ts'
 import { UsageError as PostgresUsageError, startPostgres } from '../fixtures/postgres/server.ts'
 import { applyBreak, healthyDatabases, type Kill } from '../scenarios/engine/kill-matrix.ts'
+import { outliveReader } from './closed-pipe.ts'
 
 const AUDITS = join(import.meta.dirname, '../audits')
+
+outliveReader()
 
 const command = new Command('invariants')
   .description(

@@ -14,6 +14,9 @@ import {
   migrationInWords,
 } from '../fixtures/migrations/words.ts'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
+import { outliveReader } from './closed-pipe.ts'
+
+outliveReader()
 
 const program = new Command('migrate')
   .description(

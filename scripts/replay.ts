@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
+import { outliveReader } from './closed-pipe.ts'
 import type { Order } from './replay/order.ts'
 
 /** Where the stand-in listens for an app that runs elsewhere: it has to know before we start. */
@@ -15,6 +16,8 @@ interface Options {
   readonly evidence?: string
   readonly stripePort?: number
 }
+
+outliveReader()
 
 const command = new Command('replay')
   .description(

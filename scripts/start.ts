@@ -21,11 +21,14 @@ import { renderPerformance } from '../scenarios/engine/outcome.ts'
 import { type Performance, Play } from '../scenarios/engine/play.ts'
 import { playFirstMonth, playSecondMonth } from '../scenarios/engine/two-months.ts'
 import { renderWhereabouts, whereabouts } from '../scenarios/engine/whereabouts.ts'
+import { outliveReader } from './closed-pipe.ts'
 
 // isTTY is undefined, not false, where the output is piped.
 const color = colors.isColorSupported && process.stdout.isTTY === true
 const paint = colors.createColors(color)
 const OUT = join(import.meta.dirname, '../out/start')
+
+outliveReader()
 
 const command = new Command('start')
   .description(

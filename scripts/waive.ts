@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { readCatalogue } from '../audits/catalogue.ts'
 import { shown, UsageError } from '../audits/errors.ts'
 import { type Bounds, boundsIn, waive } from '../audits/waive.ts'
+import { outliveReader } from './closed-pipe.ts'
 
 const AUDITS = join(import.meta.dirname, '../audits')
 
@@ -16,6 +17,8 @@ interface Options {
   readonly maxImpact?: string
   readonly waivers: string
 }
+
+outliveReader()
 
 const command = new Command('waive')
   .description('Appends a waiver of one violation to audits/waivers.yml, to be reviewed like code.')
