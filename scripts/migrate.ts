@@ -1,17 +1,27 @@
 import { readFile, writeFile } from 'node:fs/promises'
+import { SingleBar } from 'cli-progress'
 import { Command, CommanderError } from 'commander'
 import { entitlements, readEvidence } from '../audits/evidence.ts'
 import { adjust } from '../fixtures/migrations/adjust.ts'
+import type { Report } from '../fixtures/migrations/backfill.ts'
 import { differences } from '../fixtures/migrations/differences.ts'
+import { dryRun } from '../fixtures/migrations/dry-run.ts'
 import { beat, installHeartbeat } from '../fixtures/migrations/heartbeat.ts'
+import { dropRetired, retire } from '../fixtures/migrations/retire.ts'
 import { toCsv } from '../fixtures/migrations/reviewed.ts'
+import { retirementInWords, statusInWords, verificationInWords } from '../fixtures/migrations/road-words.ts'
 import { migrate, type Step } from '../fixtures/migrations/run.ts'
-import { MigrationError, parseTarget } from '../fixtures/migrations/target.ts'
+import { status } from '../fixtures/migrations/status.ts'
+import { MigrationError, parseTarget, type Target } from '../fixtures/migrations/target.ts'
+import { undo } from '../fixtures/migrations/undo.ts'
+import { isVerified, verify } from '../fixtures/migrations/verify.ts'
 import {
   adjustmentInWords,
   differencesInWords,
+  dryRunInWords,
   heartbeatInWords,
   migrationInWords,
+  usersToCsv,
 } from '../fixtures/migrations/words.ts'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
 import { outliveReader } from './closed-pipe.ts'
@@ -20,25 +30,94 @@ outliveReader()
 
 const program = new Command('migrate')
   .description(
-    'The road from two token ledgers to one: view, unify, differences, adjust; and the heartbeat of replicas.',
+    'The road from two token ledgers to one: status, view, unify, differences, adjust, verify, retire; and the heartbeat of replicas.',
   )
   .exitOverride()
-  .addHelpText('after', '\nExit: 0 done, 2 could not run (nothing was written), 3 wrong usage.')
+  .addHelpText(
+    'after',
+    '\nExit: 0 done, 1 verify found a difference, 2 could not run (the message says whether anything was written), 3 wrong usage.',
+  )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'migrate: ')) })
+
+const DATABASE = ['--database <url>', 'postgres://USER:PASSWORD@HOST:PORT/DATABASE'] as const
+
+program
+  .command('status')
+  .description(
+    'where on the road this database is, what the next step would do, what stands in its way; writes nothing',
+  )
+  .requiredOption(...DATABASE)
+  .action(async ({ database }: { database: string }) => {
+    const found = await status(parseTarget(database))
+    print(statusInWords(found))
+    if (found.notCounted !== undefined) throw new MigrationError(found.notCounted)
+  })
 
 const STEPS: Record<Step, string> = {
   view: 'install public.token_ledger, one row per token movement; changes no data',
   unify: 'make public.token_usage the one ledger; view first where it is missing; balances stay as they are',
 }
-for (const [step, description] of Object.entries(STEPS)) {
+for (const [name, description] of Object.entries(STEPS)) {
+  const step = name as Step
   program
     .command(step)
     .description(description)
-    .requiredOption('--database <url>', 'postgres://USER:PASSWORD@HOST:PORT/DATABASE')
+    .requiredOption(...DATABASE)
     .option('--dry-run', 'print what would change, write nothing, and prove it')
-    .action(async ({ database, dryRun }: { database: string; dryRun?: true }) => {
-      print(migrationInWords(await migrate(parseTarget(database), step as Step, { dryRun: dryRun ?? false })))
+    .option('--csv <file>', 'with --dry-run: write what would change, by user, to a new file')
+    .option('--undo', 'take the step back')
+    .action(async (options: { database: string; dryRun?: true; csv?: string; undo?: true }) => {
+      const target = parseTarget(options.database)
+      if (options.undo && options.dryRun) throw new UsageError('--undo and --dry-run do not go together')
+      if (options.csv !== undefined && !options.dryRun) throw new UsageError('--csv needs --dry-run')
+      if (options.undo) return takeBack(target, step)
+      if (!options.dryRun)
+        return print(migrationInWords(await migrate(target, step, { report: showProgress() })))
+      const run = await dryRun(target, step)
+      print(dryRunInWords(run))
+      if (options.csv !== undefined) await write(options.csv, usersToCsv(run.users))
     })
+}
+
+program
+  .command('verify')
+  .description(
+    'compare every legacy row with its counterpart in the ledger; exit 1 with the list where one differs',
+  )
+  .requiredOption(...DATABASE)
+  .action(async ({ database }: { database: string }) => {
+    const found = await verify(parseTarget(database))
+    print(verificationInWords(found))
+    if (!isVerified(found)) process.exitCode = 1
+  })
+
+program
+  .command('retire')
+  .description(
+    'verify, then move token_transactions into the schema archive, read-only; exit 1 where verify refuses',
+  )
+  .requiredOption(...DATABASE)
+  .option('--drop <rows>', 'drop the archived table for good; <rows> is how many it has, to confirm')
+  .option('--undo', 'bring the table back')
+  .action(async (options: { database: string; drop?: string; undo?: true }) => {
+    const target = parseTarget(options.database)
+    if (options.undo && options.drop !== undefined)
+      throw new UsageError('--undo and --drop do not go together')
+    if (options.undo) return takeBack(target, 'retire')
+    if (options.drop !== undefined) {
+      if (!/^\d{1,18}$/.test(options.drop))
+        throw new UsageError('--drop takes the number of rows of archive.token_transactions')
+      const rows = await dropRetired(target, BigInt(options.drop))
+      return print([`archive.token_transactions and its ${rows} rows are gone`])
+    }
+    const done = await retire(target)
+    if ('appliedAt' in done) return print(retirementInWords(done))
+    print([...verificationInWords(done), 'token_transactions was not retired'])
+    process.exitCode = 1
+  })
+
+async function takeBack(target: Target, step: Step | 'retire'): Promise<void> {
+  print([(await undo(target, step)) ? `${step}: taken back` : `${step}: nothing to take back`])
 }
 
 program
@@ -95,6 +174,26 @@ program
   .action(async ({ database }: { database: string }) => {
     print([`heartbeat: beaten at ${(await beat(parseTarget(database))).toISOString()}`])
   })
+
+/** A bar on stderr while rows are copied: rows, rows a second, time left. Nothing where nobody watches. */
+function showProgress(): Report {
+  const bar = new SingleBar({
+    format: 'backfill {bar} {percentage}% {value}/{total} rows, {speed} rows/s, {eta_formatted} left',
+    barsize: 30,
+    clearOnComplete: true,
+    hideCursor: true,
+    noTTYOutput: false,
+  })
+  const started = Date.now()
+  let running = false
+  return ({ done, total }) => {
+    const speed = Math.round(Number(done) / Math.max((Date.now() - started) / 1000, 0.001))
+    if (!running) bar.start(Number(total), Number(done), { speed })
+    running = done < total
+    if (running) bar.update(Number(done), { speed })
+    else bar.stop()
+  }
+}
 
 function print(lines: readonly string[]): void {
   console.log(lines.join('\n'))

@@ -9,7 +9,8 @@ with wanted (name, for_service) as (
   values
     ('grant_annual_tokens', true), ('grant_trial_tokens', true), ('drip_tokens_28day', true), ('grant_token_pack', true),
     ('adjust_tokens', true), ('record_token_usage', true), ('token_ledger_lock', false),
-    ('token_ledger_first_result', false), ('token_ledger_append', false), ('token_ledger_subscription', false)
+    ('token_ledger_first_result', false), ('token_ledger_append', false), ('token_ledger_subscription', false),
+    ('token_ledger_write_legacy', false)
 ),
 found as (
   select w.name, w.for_service, p.oid, p.proacl, p.proowner, p.prosecdef, p.proconfig

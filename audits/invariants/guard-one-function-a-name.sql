@@ -17,6 +17,6 @@ where p.pronamespace = 'public'::regnamespace
   and p.proname in (
     'grant_annual_tokens', 'grant_trial_tokens', 'drip_tokens_28day', 'grant_token_pack', 'adjust_tokens',
     'record_token_usage', 'token_ledger_lock', 'token_ledger_first_result', 'token_ledger_append',
-    'token_ledger_subscription')
+    'token_ledger_subscription', 'token_ledger_write_legacy')
 group by p.proname
 having count(*) > 1

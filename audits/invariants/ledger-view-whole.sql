@@ -13,7 +13,7 @@ with shown as (
   group by l.source_table, l.source_id
 ),
 legacy as (
-  select 'token_transactions' as source_table, t.id, t.user_id, t.created_at, t.metadata from public.token_transactions as t
+  select 'token_transactions' as source_table, t.id, t.user_id, t.created_at, to_jsonb(t) -> 'metadata' as metadata from public.token_transactions as t
   union all
   select 'token_drips', d.id, d.user_id, d.drip_date, d.metadata from public.token_drips as d
 ),
@@ -40,5 +40,5 @@ from held as h
 full join shown as s on s.source_table = h.source_table and s.source_id = h.id
 where (h.id is null or s.times is distinct from 1)
   -- As the migrations write it, the view is a union of what is counted here: each row once, by its definition.
-  and (md5(pg_get_viewdef('public.token_ledger'::regclass)) in ('d53a176157ba9a59f1948e0ef1855951', '48ad292541bd6e19ccbf9003c0e36719')
-    and md5(pg_get_viewdef('public.token_ledger_legacy'::regclass)) = 'e8a8a4cbe99d0dfe1dcc5221b50937c4') is not true
+  and (md5(pg_get_viewdef('public.token_ledger'::regclass)) in ('06648b4b3584cea54060b7e6b65ed1fc', 'e9d22cb73d0478c9b56a5f34d53e667d')
+    and md5(pg_get_viewdef('public.token_ledger_legacy'::regclass)) = '818cf1be39b7a89923632a41c6c43658') is not true

@@ -7,8 +7,8 @@
 -- population: select (select count(*) from public.token_transactions) + (select count(*) from public.token_usage)
 with legacy as (
   select
-    t.id, t.user_id, t.action_type, t.tokens_used, t.created_at,
-    case t.action_type::text
+    t.id, t.user_id, r.type, r.tokens, r.created_at,
+    case r.type
       when 'annual_subscription_grant' then 'subscription_grant'
       when 'renewal_grant' then 'subscription_grant'
       when 'pack_purchase' then 'token_pack_purchase'
@@ -16,14 +16,20 @@ with legacy as (
       when 'refinement' then 'vision_refinement'
       when 'blueprint' then 'blueprint_generation'
       when 'assessment' then 'assessment_scoring'
-      else t.action_type::text
+      else r.type
     end as mapped
   from public.token_transactions as t
-  where t.tokens_used <> 0
+  -- The table has had several shapes; a row as JSON has the columns that it has.
+  cross join lateral (select to_jsonb(t) as j offset 0) as x
+  cross join lateral (
+    select coalesce(x.j ->> 'action_type', x.j ->> 'transaction_type') as type,
+      abs(coalesce(x.j ->> 'tokens_used', x.j ->> 'token_amount')::bigint) as tokens,
+      (x.j ->> 'created_at')::timestamptz as created_at) as r
+  where r.tokens <> 0
 ),
 legacy_ranked as (
-  select l.id, l.user_id, l.action_type, l.tokens_used, l.created_at, l.mapped,
-    row_number() over (partition by l.user_id, l.mapped, abs(l.tokens_used) order by l.created_at, l.id) as place
+  select l.id, l.user_id, l.type, l.tokens, l.created_at, l.mapped,
+    row_number() over (partition by l.user_id, l.mapped, l.tokens order by l.created_at, l.id) as place
   from legacy as l
 ),
 -- Packs are filed as admin_grant as found. Rows are paired one by one by user, type and size.
@@ -39,12 +45,12 @@ usage_ranked as (
 select
   'token_transactions' as subject_type,
   l.id::text as subject_id,
-  l.action_type::text || ' is in token_transactions and not in token_usage' as detail,
-  abs(l.tokens_used::bigint)::numeric as expected,
+  l.type || ' is in token_transactions and not in token_usage' as detail,
+  l.tokens::numeric as expected,
   0::numeric as actual,
   l.created_at as occurred_at,
   l.user_id
 from legacy_ranked as l
 left join usage_ranked as u
-  on u.user_id = l.user_id and u.mapped = l.mapped and u.tokens_used = abs(l.tokens_used) and u.place = l.place
+  on u.user_id = l.user_id and u.mapped = l.mapped and u.tokens_used = l.tokens and u.place = l.place
 where u.id is null

@@ -6,14 +6,29 @@
 -- unit: tokens
 -- population: select (select count(*) from public.token_transactions) + (select count(*) from public.token_drips) + (select count(*) from public.token_usage)
 with legacy as (
-  select 'token_transactions' as source, t.id::text as source_id, t.user_id, abs(t.tokens_used::bigint) as tokens,
+  select 'token_transactions' as source, t.id::text as source_id, t.user_id, r.tokens,
     -- The direction of a manual adjustment is not in its row.
-    case when t.action_type::text <> 'manual_adjustment' then t.action_type::text in (
-      'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
-      'token_pack_purchase', 'admin_grant') end as adds,
-    t.metadata ->> 'token_usage_id' as token_usage_id, t.tokens_remaining as balance_after, t.created_at
+    case
+      when r.type in (
+        'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
+        'token_pack_purchase', 'admin_grant') then true
+      when r.type in (
+        'admin_deduct', 'chat', 'refinement', 'blueprint', 'assessment', 'audio_generation', 'transcription',
+        'image_generation', 'assessment_scoring', 'vision_generation', 'vision_refinement', 'blueprint_generation',
+        'chat_conversation', 'life_vision_category_summary', 'life_vision_master_assembly', 'prompt_suggestions',
+        'frequency_flip') then false
+    end as adds,
+    r.usage_id as token_usage_id, r.balance_after, r.created_at
   from public.token_transactions as t
-  where t.tokens_used <> 0
+  -- The table has had several shapes; a row as JSON has the columns that it has.
+  cross join lateral (select to_jsonb(t) as j offset 0) as x
+  cross join lateral (
+    select coalesce(x.j ->> 'action_type', x.j ->> 'transaction_type') as type,
+      abs(coalesce(x.j ->> 'tokens_used', x.j ->> 'token_amount')::bigint) as tokens,
+      coalesce(x.j ->> 'tokens_remaining', x.j ->> 'balance_after')::bigint as balance_after,
+      x.j -> 'metadata' ->> 'token_usage_id' as usage_id,
+      (x.j ->> 'created_at')::timestamptz as created_at) as r
+  where r.tokens <> 0
   union all
   select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.balance_after, d.drip_date
   from public.token_drips as d

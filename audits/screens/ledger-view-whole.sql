@@ -1,8 +1,8 @@
 -- proves: The views are as the migrations write them, or two multisets of rows agree, what the view shows and what the
 --   tables hold: each is summed up by a hash of every row's id. Ids are primary keys, so nothing is held twice.
 select
-  md5(pg_get_viewdef('public.token_ledger'::regclass)) in ('d53a176157ba9a59f1948e0ef1855951', '48ad292541bd6e19ccbf9003c0e36719')
-    and md5(pg_get_viewdef('public.token_ledger_legacy'::regclass)) = 'e8a8a4cbe99d0dfe1dcc5221b50937c4'
+  md5(pg_get_viewdef('public.token_ledger'::regclass)) in ('06648b4b3584cea54060b7e6b65ed1fc', 'e9d22cb73d0478c9b56a5f34d53e667d')
+    and md5(pg_get_viewdef('public.token_ledger_legacy'::regclass)) = '818cf1be39b7a89923632a41c6c43658'
   or coalesce((
     select sum(uuid_hash_extended(l.source_id, hashtextextended(l.source_table, current_setting('audit.seed')::bigint)))
     from public.token_ledger as l
@@ -13,7 +13,7 @@ select
   + coalesce((
     select sum(uuid_hash_extended(l.id, hashtextextended(l.source_table, current_setting('audit.seed')::bigint)))
     from (
-      select 'token_transactions' as source_table, t.id, t.metadata from public.token_transactions as t
+      select 'token_transactions' as source_table, t.id, to_jsonb(t) -> 'metadata' as metadata from public.token_transactions as t
       union all
       select 'token_drips', d.id, d.metadata from public.token_drips as d
     ) as l

@@ -8,13 +8,27 @@ with legacy as materialized (
     l.usage_id like '________-____-____-____-____________' and translate(l.usage_id, '0123456789abcdef', '') = '----' as linked
   from (
     select
-      'token_transactions' as source, t.id as source_id, t.user_id, abs(t.tokens_used::bigint) as tokens,
-      case when t.action_type::text <> 'manual_adjustment' then t.action_type::text in (
-        'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
-        'token_pack_purchase', 'admin_grant') end as adds,
-      t.tokens_remaining as balance_after, t.metadata ->> 'token_usage_id' as usage_id
+      'token_transactions' as source, t.id as source_id, t.user_id, r.tokens,
+      case
+        when r.type in (
+          'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
+          'token_pack_purchase', 'admin_grant') then true
+        when r.type in (
+          'admin_deduct', 'chat', 'refinement', 'blueprint', 'assessment', 'audio_generation', 'transcription',
+          'image_generation', 'assessment_scoring', 'vision_generation', 'vision_refinement', 'blueprint_generation',
+          'chat_conversation', 'life_vision_category_summary', 'life_vision_master_assembly', 'prompt_suggestions',
+          'frequency_flip') then false
+      end as adds,
+      r.balance_after, r.usage_id
     from public.token_transactions as t
-    where t.tokens_used <> 0
+    cross join lateral (select to_jsonb(t) as j offset 0) as x
+    cross join lateral (
+      select coalesce(x.j ->> 'action_type', x.j ->> 'transaction_type') as type,
+        abs(coalesce(x.j ->> 'tokens_used', x.j ->> 'token_amount')::bigint) as tokens,
+        coalesce(x.j ->> 'tokens_remaining', x.j ->> 'balance_after')::bigint as balance_after,
+        x.j -> 'metadata' ->> 'token_usage_id' as usage_id,
+        (x.j ->> 'created_at')::timestamptz as created_at) as r
+    where r.tokens <> 0
     union all
     select
       'token_drips', d.id, d.user_id, d.drip_amount, true, d.balance_after, d.metadata ->> 'token_usage_id'

@@ -216,7 +216,7 @@ describe('people', () => {
       1_000_000n,
     )
 
-    await migrate(parseTarget(url), 'unify', { dryRun: false })
+    await migrate(parseTarget(url), 'unify')
     const again = person('ann', { hasDraft: true, balance: 1_000_000n })
     const february = story({
       name: 'february',

@@ -5,6 +5,7 @@ import { describe } from 'vitest'
 import { audit } from '../../audits/audit.ts'
 import { readCatalogue } from '../../audits/catalogue.ts'
 import { parseEvidence } from '../../audits/evidence.ts'
+import { dryRun } from '../../fixtures/migrations/dry-run.ts'
 import { beat, installHeartbeat } from '../../fixtures/migrations/heartbeat.ts'
 import { migrate as migrateTo } from '../../fixtures/migrations/run.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
@@ -134,7 +135,7 @@ describe('the heartbeat', () => {
       await installHeartbeat(parseTarget(url))
       expect(await judged()).toEqual(without)
       if (stage !== 'as-found') {
-        expect(await migrateTo(parseTarget(url), stage, { dryRun: true })).toMatchObject({
+        expect(await dryRun(parseTarget(url), stage)).toMatchObject({
           nothingToDo: true,
         })
       }
