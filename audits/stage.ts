@@ -66,7 +66,7 @@ export function stageOf(facts: StageFacts): StageReading {
   for (const [there, should, what] of expected) {
     if (there !== should) {
       return {
-        unclear: `${says}, but ${what} is ${there ? 'there' : 'missing'}: was a migration rolled back, or run by half?`,
+        unclear: `${says}, but ${what} is ${there ? 'there' : 'missing'}: is a migration under way, or was one run by half?`,
       }
     }
   }
