@@ -64,6 +64,7 @@ async function littleRevisions(view = 'create view public.b as select * from pub
     'as-found': { files: [join(directory, 'a.sql')] },
     view: { from: 'as-found', files: [join(directory, 'b.sql')] },
     unified: { from: 'view', files: [join(directory, 'c.sql')] },
+    supabase: { files: [] },
   } as const
   return { revisions, directory, templates }
 }

@@ -1,7 +1,8 @@
 import { access, constants } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
+import { readSchema } from '../fixtures/schema/schema.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
 import type { Order } from './replay/order.ts'
@@ -10,7 +11,8 @@ import type { Order } from './replay/order.ts'
 const STRIPE_PORT = 12_110
 
 interface Options {
-  readonly app: string
+  readonly app?: string
+  readonly schema?: string
   readonly twice?: true
   readonly into?: string
   readonly evidence?: string
@@ -24,7 +26,16 @@ const command = new Command('replay')
     'Plays stories against an app as Stripe and people would, and judges what it leaves in the database.',
   )
   .argument('[story...]', 'names of stories; none: all of them')
-  .option('--app <app>', 'as-found, repaired, or the URL of an app that runs elsewhere', 'repaired')
+  .option(
+    '--app <app>',
+    'as-found, repaired, or the URL of an app that runs elsewhere (default: repaired; with --schema, what fits its stage)',
+  )
+  .addOption(
+    new Option(
+      '--schema <path>',
+      'a folder of Supabase migrations, or a file made by pg_dump --schema-only, in the place of our schema',
+    ).env('SCHEMA'),
+  )
   .option('--twice', 'send every delivery, and every admin request, twice')
   .option('--into <url>', 'an empty database to play on, all stories in one; it is left filled')
   .option('--evidence <file>', 'write what is owed by all that was played, as npm run audit takes it')
@@ -55,18 +66,19 @@ async function main(): Promise<number> {
 
 /** Checks everything that can be checked before anything is started. Throws UsageError. */
 async function read(names: readonly string[], options: Options): Promise<Order> {
-  const { app, twice, into, evidence, stripePort } = options
+  const { app, schema, twice, into, evidence, stripePort } = options
   if (into !== undefined) checkDatabaseUrl(into)
   if (evidence !== undefined) {
     await access(dirname(evidence), constants.W_OK).catch(() => {
       throw new UsageError(`--evidence ${evidence}: its folder does not exist or can't be written to`)
     })
   }
-  const isOurs = app === 'as-found' || app === 'repaired'
+  const isOurs = app === undefined || app === 'as-found' || app === 'repaired'
   return {
     stories: storiesNamed([...new Set(names)]),
     plan: twice ? 'twice' : 'in-order',
     app: isOurs ? app : elsewhere(app, into),
+    schema: schema === undefined ? undefined : await readSchema(schema),
     into,
     evidence,
     standInPort: stripePort ?? (isOurs ? 0 : STRIPE_PORT),

@@ -8,8 +8,13 @@ import type { HouseAct } from './story.ts'
 export async function addUsers(client: ClientBase, people: Iterable<Person>): Promise<void> {
   for (const { userId, email, hasDraft } of people) {
     await client.query('insert into auth.users (id, email) values ($1, $2)', [userId, email])
+    // Many a schema makes the profile itself, by a trigger on auth.users.
     const { rows } = await client.query<{ id: string }>(
-      'insert into public.user_profiles (user_id) values ($1) returning id',
+      `with made as (
+         insert into public.user_profiles (user_id)
+         select $1 where not exists (select from public.user_profiles as p where p.user_id = $1)
+         returning id)
+       select id from made union all select p.id from public.user_profiles as p where p.user_id = $1`,
       [userId],
     )
     if (!hasDraft) continue
@@ -28,6 +33,26 @@ export async function addOtherTier(client: ClientBase): Promise<void> {
      values ($1, 'elite', 'year', $2, $3) on conflict do nothing`,
     [OTHER_PRICE.name, OTHER_PRICE.product, OTHER_PRICE.id],
   )
+}
+
+/**
+ * Makes the app's plans those that are sold in the stories: a tier that the schema brings keeps all but its product and
+ * price at Stripe, one that it lacks (a dump holds no rows) is added.
+ */
+export async function addPlanTiers(client: ClientBase): Promise<void> {
+  for (const { tier, price } of Object.values(PLANS)) {
+    const { rowCount } = await client.query(
+      `update public.membership_tiers set stripe_product_id = $2, stripe_price_id = $3
+       where id = (select t.id from public.membership_tiers as t where t.tier_type::text = $1 order by t.id limit 1)`,
+      [tier, price.product, price.id],
+    )
+    if (rowCount !== 0) continue
+    await client.query(
+      `insert into public.membership_tiers (name, tier_type, stripe_product_id, stripe_price_id)
+       values ($1, $2, $3, $4)`,
+      [price.name, tier, price.product, price.id],
+    )
+  }
 }
 
 /** Does what the act says in our own database. */

@@ -1,4 +1,4 @@
-import { Client } from 'pg'
+import { Client, DatabaseError } from 'pg'
 import { audit } from '../../audits/audit.ts'
 import type { Break, Catalogue } from '../../audits/catalogue.ts'
 import { type Evidence, entitlements, parseEvidence } from '../../audits/evidence.ts'
@@ -17,14 +17,26 @@ export interface Kill {
   readonly red: readonly string[]
   /** What is not as the break's header says, a line each; empty: exactly the declared rules, naming the subject. */
   readonly complaints: readonly string[]
+  /** By which constraint the database has refused the break; nothing was judged. */
+  readonly refusedBy?: string
 }
 
 export async function healthyDatabases(databases: Databases): Promise<HealthyDatabases> {
-  return {
-    'as-found': await databases.makeTemplate('healthy-as-found', fillAsFound, 'as-found'),
-    view: await databases.makeTemplate('healthy-view', fillView, 'as-found'),
-    unify: await databases.makeTemplate('healthy-unified', fillUnified, 'as-found'),
-  }
+  const filled: Partial<Record<Stage, Template<EvidenceText>>> = {}
+  for (const stage of Object.keys(FILL) as FilledStage[])
+    filled[stage] = await healthyDatabase(databases, stage)
+  return filled
+}
+
+const FILL = { 'as-found': fillAsFound, view: fillView, unify: fillUnified } as const
+export type FilledStage = keyof typeof FILL
+
+export function hasHealthyDatabase(stage: Stage): stage is FilledStage {
+  return stage in FILL
+}
+
+export function healthyDatabase(databases: Databases, stage: FilledStage): Promise<Template<EvidenceText>> {
+  return databases.makeTemplate(`healthy-${stage}`, FILL[stage], 'as-found')
 }
 
 /** Judges a healthy database as it is: with evidence, and nothing given time to settle. */
@@ -49,23 +61,39 @@ export async function applyBreak(
   for (const stage of fault.stages) {
     const template = healthy[stage]
     if (template === undefined) throw new Error(`${fault.id}: there is no healthy database of stage ${stage}`)
-    const database = await databases.createFrom(template)
-    try {
-      const evidence = parseEvidence(template.notes, 'the evidence of a healthy database')
-      const subjects = await breakIt(database.url, fault, evidence)
-      const report = await judge(database.url, catalogue, fault.needsEvidence ? evidence : undefined)
-      kills.push({
-        break: fault,
-        stage,
-        red: redOf(report),
-        complaints: complaintsAbout(fault, report, subjects),
-      })
-    } finally {
-      await database.drop()
-    }
+    kills.push(await applyOnce(fault, stage, template, { databases, catalogue }))
   }
   return kills
 }
+
+async function applyOnce(
+  fault: Break,
+  stage: Stage,
+  template: Template<EvidenceText>,
+  { databases, catalogue }: { databases: Databases; catalogue: Catalogue },
+): Promise<Kill> {
+  const database = await databases.createFrom(template)
+  try {
+    const evidence = parseEvidence(template.notes, 'the evidence of a healthy database')
+    const subjects = await breakIt(database.url, fault, evidence)
+    const report = await judge(database.url, catalogue, fault.needsEvidence ? evidence : undefined)
+    return { break: fault, stage, red: redOf(report), complaints: complaintsAbout(fault, report, subjects) }
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error
+    return {
+      break: fault,
+      stage,
+      red: [],
+      complaints: [`could not be applied: ${error.message}`],
+      ...(error.code?.startsWith(INTEGRITY) && { refusedBy: error.constraint ?? error.message }),
+    }
+  } finally {
+    await database.drop()
+  }
+}
+
+/** The class of SQLSTATEs of refused rows: https://www.postgresql.org/docs/17/errcodes-appendix.html */
+const INTEGRITY = '23'
 
 /** Ids of the rules that found something, whatever their severity. */
 export function redOf(report: Report): string[] {

@@ -63,21 +63,31 @@ const Profiles = z.array(
   }),
 )
 
-// Through to_jsonb: the same words on a database that has the columns of unify and on one that has not.
-const ROWS = `
-  select 'token_usage' as table, u.id, u.user_id as "userId", u.action_type as type, u.tokens_used::text as tokens,
-    ((to_jsonb(u) ->> 'balance_after')::bigint - (to_jsonb(u) ->> 'balance_before')::bigint)::text as delta,
-    to_jsonb(u) ->> 'grant_key' as key, md5(u::text) as fingerprint, u.created_at as at
-  from public.token_usage as u
-  union all
-  select 'token_transactions', t.id, t.user_id, t.action_type::text, t.tokens_used::text, null, null, md5(t::text),
-    t.created_at
-  from public.token_transactions as t
-  union all
-  select 'token_drips', d.id, d.user_id, 'cycle ' || d.cycle_number, d.drip_amount::text, null, null, md5(d::text),
-    d.drip_date
-  from public.token_drips as d
-  order by at, id`
+// Through to_jsonb: the same words on a database that has the columns of unify and on one that has not, and on both
+// shapes of the legacy table.
+const ROWS: readonly (readonly [table: string, select: string])[] = [
+  [
+    'public.token_usage',
+    `select 'token_usage' as table, u.id, u.user_id as "userId", u.action_type::text as type,
+       u.tokens_used::text as tokens,
+       ((to_jsonb(u) ->> 'balance_after')::bigint - (to_jsonb(u) ->> 'balance_before')::bigint)::text as delta,
+       to_jsonb(u) ->> 'grant_key' as key, md5(u::text) as fingerprint, u.created_at as at
+     from public.token_usage as u`,
+  ],
+  [
+    'public.token_transactions',
+    `select 'token_transactions', t.id, t.user_id,
+       coalesce(to_jsonb(t) ->> 'action_type', to_jsonb(t) ->> 'transaction_type'),
+       coalesce(to_jsonb(t) ->> 'tokens_used', to_jsonb(t) ->> 'token_amount'), null, null, md5(t::text), t.created_at
+     from public.token_transactions as t`,
+  ],
+  [
+    'public.token_drips',
+    `select 'token_drips', d.id, d.user_id, 'cycle ' || d.cycle_number, d.drip_amount::text, null, null, md5(d::text),
+       d.drip_date
+     from public.token_drips as d`,
+  ],
+]
 
 const PROFILES = `
   select p.id, p.user_id as "userId",
@@ -86,9 +96,16 @@ const PROFILES = `
   from public.user_profiles as p
   order by p.user_id, p.is_draft, p.id`
 
-/** The whole ledger, oldest row first, and all profiles. */
+/** The whole ledger, in those of its tables that there are, oldest row first, and all profiles. */
 export async function readLedger(client: ClientBase): Promise<Snapshot> {
-  const rows = await client.query(ROWS)
+  const { rows: there } = await client.query<{ name: string }>(
+    'select name from unnest($1::text[]) as name where to_regclass(name) is not null',
+    [ROWS.map(([table]) => table)],
+  )
+  const selects = ROWS.filter(([table]) => there.some(({ name }) => name === table)).map(
+    ([, select]) => select,
+  )
+  const rows = await client.query(`${selects.join(' union all ')} order by at, id`)
   const profiles = await client.query(PROFILES)
   return { rows: Rows.parse(rows.rows), profiles: Profiles.parse(profiles.rows) }
 }

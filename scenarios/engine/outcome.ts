@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { audit } from '../../audits/audit.ts'
-import { readCatalogue } from '../../audits/catalogue.ts'
+import { type Catalogue, readCatalogue } from '../../audits/catalogue.ts'
 import { type Entitlement, type Evidence, entitlements, parseEvidence } from '../../audits/evidence.ts'
 import type { RuleReport } from '../../audits/reports/report.ts'
 import type { LedgerRow } from './ledger.ts'
@@ -18,20 +18,38 @@ export interface Outcome {
 }
 
 const CATALOGUE = join(import.meta.dirname, '../../audits/invariants')
-let catalogue: ReturnType<typeof readCatalogue> | undefined
+let everyRule: Promise<Catalogue> | undefined
+
+/** All invariants, read once. */
+export function allRules(): Promise<Catalogue> {
+  everyRule ??= readCatalogue(CATALOGUE)
+  return everyRule
+}
 
 /**
  * Judges what was performed, all of it on one app, with the stories' own evidence. Of the app as it was found it is
  * asked that exactly those invariants are red which the stories declare; of any other app, that each step had exactly
  * the effects that its story tells, that each entitlement is a row of the ledger, and that nothing is red but what the
  * stories declare as minor. Throws when the database can't be audited.
+ *
+ * @param catalogue the rules that have meaning on this database; all of them unless somebody else's schema lacks what
+ *   they read
  */
-export async function judge(play: Play, performances: readonly Performance[]): Promise<Outcome> {
+export async function judge(
+  play: Play,
+  performances: readonly Performance[],
+  catalogue?: Catalogue,
+): Promise<Outcome> {
+  const judgedBy = catalogue ?? (await allRules())
   const evidence = parseEvidence(JSON.stringify(play.evidence()), "the stories' evidence")
-  const rules = await rulesOn(play.databaseUrl, evidence)
+  const rules = await rulesOn(play.databaseUrl, evidence, judgedBy)
   const red = rules.filter(({ status }) => status === 'fail')
   const isAsFound = performances.some(({ app }) => app === 'as-found')
-  const declared = new Set(performances.flatMap((performance) => declaredRed(performance, isAsFound)))
+  const declared = new Set(
+    performances
+      .flatMap((performance) => declaredRed(performance, isAsFound))
+      .filter((id) => judgedBy.invariants.some((rule) => rule.id === id)),
+  )
   const told = isAsFound
     ? []
     : [
@@ -54,11 +72,14 @@ export async function judge(play: Play, performances: readonly Performance[]): P
   }
 }
 
-async function rulesOn(databaseUrl: string, evidence: Evidence): Promise<readonly RuleReport[]> {
-  catalogue ??= readCatalogue(CATALOGUE)
+async function rulesOn(
+  databaseUrl: string,
+  evidence: Evidence,
+  catalogue: Catalogue,
+): Promise<readonly RuleReport[]> {
   const report = await audit({
     targets: [{ name: 'stories', url: databaseUrl }],
-    catalogue: await catalogue,
+    catalogue,
     evidence,
     settle: false,
   })

@@ -1,6 +1,7 @@
 import type { TestProject } from 'vitest/node'
 import { Databases } from '../../fixtures/postgres/databases.ts'
 import { type PostgresWay, startPostgres, UsageError } from '../../fixtures/postgres/server.ts'
+import { readSchema } from '../../fixtures/schema/schema.ts'
 import { startStripeMock } from '../../fixtures/stripe/stripe-mock.ts'
 
 declare module 'vitest' {
@@ -16,6 +17,11 @@ declare module 'vitest' {
 
 /** Services of a run: each is started once, says what it is, and is stopped after the last test. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { SCHEMA } = process.env
+  if (SCHEMA) {
+    await readSchema(SCHEMA).catch(giveUp)
+    console.log(`SCHEMA=${SCHEMA}: the stories and the breaks are played on it; no other test is run`)
+  }
   const stop = await Promise.all([postgres(project), stripeMock(project)])
   return async () => {
     for (const one of stop) await one()

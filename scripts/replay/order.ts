@@ -1,9 +1,13 @@
 import { writeFile } from 'node:fs/promises'
-import { Databases, type Revision } from '../../fixtures/postgres/databases.ts'
+import type { AppRevision } from '../../fixtures/app/app.ts'
+import { Databases } from '../../fixtures/postgres/databases.ts'
 import { startPostgres } from '../../fixtures/postgres/server.ts'
+import type { Schema } from '../../fixtures/schema/schema.ts'
 import { startStripeMock } from '../../fixtures/stripe/stripe-mock.ts'
 import { appAt } from '../../scenarios/engine/app-under-test.ts'
 import { evidenceOf } from '../../scenarios/engine/cast.ts'
+import { install, templateOf } from '../../scenarios/engine/given-schema.ts'
+import { installRevision } from '../../scenarios/engine/install-revision.ts'
 import {
   brokenStories,
   judge,
@@ -12,14 +16,17 @@ import {
   renderPerformance,
 } from '../../scenarios/engine/outcome.ts'
 import { type Performance, type Plan, Play } from '../../scenarios/engine/play.ts'
-import { installSchema } from '../../scenarios/engine/schema.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
+import { type Ground, givenGround, ownGround, revisionFor } from './ground.ts'
 
 /** What somebody wants to see played, checked. */
 export interface Order {
   readonly stories: readonly Story[]
   readonly plan: Plan
-  readonly app: 'as-found' | 'repaired' | { readonly url: string; readonly webhookSecret: string }
+  /** Undefined: the reference app that fits the schema. */
+  readonly app: AppRevision | { readonly url: string; readonly webhookSecret: string } | undefined
+  /** Undefined: our own. */
+  readonly schema: Schema | undefined
   /** Undefined: each story on a database of its own. */
   readonly into: string | undefined
   readonly evidence: string | undefined
@@ -31,26 +38,27 @@ export interface Order {
  * Error for whatever keeps the stories from being played.
  */
 export async function carryOut(order: Order): Promise<boolean> {
-  if (order.into !== undefined) await prepare(order, order.into)
+  const ground = order.into === undefined ? undefined : await prepare(order, order.into)
   const stripeMock = await startStripeMock()
   console.log('absent' in stripeMock ? stripeMock.absent : stripeMock.says)
   const stripeMockUrl = 'url' in stripeMock ? stripeMock.url : undefined
   try {
     const began = performance.now()
     const outcomes =
-      order.into === undefined
+      order.into === undefined || ground === undefined
         ? await playApart(order, stripeMockUrl)
-        : [await playOn(order.into, order.stories, order, stripeMockUrl)]
+        : [await playOn(order.into, ground.stories, order, ground, stripeMockUrl)]
     if (order.evidence !== undefined) await writeEvidence(order.evidence, outcomes)
-    return summarize(order, outcomes, performance.now() - began)
+    return summarize(outcomes, performance.now() - began)
   } finally {
     if ('stop' in stripeMock) await stripeMock.stop()
   }
 }
 
-async function prepare({ app, standInPort }: Order, into: string): Promise<void> {
+async function prepare(order: Order, into: string): Promise<Ground> {
+  const { app, schema, standInPort } = order
   // Before anything is written: an app that can't be reached leaves the database empty.
-  if (typeof app !== 'string') {
+  if (typeof app === 'object') {
     await fetch(app.url, { redirect: 'manual' }).catch((error: unknown) => {
       throw new Error(
         `nothing answers at ${app.url}: start the app on the database of --into, ` +
@@ -59,7 +67,12 @@ async function prepare({ app, standInPort }: Order, into: string): Promise<void>
       )
     })
   }
-  await installSchema(into, revisionFor(app))
+  if (schema === undefined) {
+    await installRevision(into, revisionFor(app))
+    return ownGround(order)
+  }
+  await installRevision(into, 'supabase')
+  return givenGround(schema, await install(into, schema), 'supabase', into, order)
 }
 
 async function playApart(order: Order, stripeMockUrl: string | undefined): Promise<Outcome[]> {
@@ -68,9 +81,10 @@ async function playApart(order: Order, stripeMockUrl: string | undefined): Promi
   const databases = new Databases(server.url)
   const outcomes: Outcome[] = []
   try {
-    for (const story of order.stories) {
-      const database = await databases.create(revisionFor(order.app))
-      outcomes.push(await playOn(database.url, [story], order, stripeMockUrl))
+    const ground = await groundOf(order, databases)
+    for (const story of ground.stories) {
+      const database = await databases.createAny(ground.source)
+      outcomes.push(await playOn(database.url, [story], order, ground, stripeMockUrl))
       await database.drop()
     }
   } finally {
@@ -80,10 +94,23 @@ async function playApart(order: Order, stripeMockUrl: string | undefined): Promi
   return outcomes
 }
 
+async function groundOf(order: Order, databases: Databases): Promise<Ground> {
+  const { schema } = order
+  if (schema === undefined) return ownGround(order)
+  const template = await templateOf(databases, schema)
+  const database = await databases.createFrom(template)
+  try {
+    return await givenGround(schema, template.notes, template, database.url, order)
+  } finally {
+    await database.drop()
+  }
+}
+
 async function playOn(
   databaseUrl: string,
   stories: readonly Story[],
   { app: wanted, plan, standInPort }: Order,
+  ground: Ground,
   stripeMockUrl: string | undefined,
 ): Promise<Outcome> {
   const play = await Play.open({
@@ -93,10 +120,10 @@ async function playOn(
   })
   try {
     const app =
-      typeof wanted === 'string' ? await play.startApp(wanted) : appAt(wanted.url, wanted.webhookSecret)
+      typeof wanted === 'object' ? appAt(wanted.url, wanted.webhookSecret) : await play.startApp(ground.app)
     const performances: Performance[] = []
     try {
-      if (typeof wanted !== 'string') console.log(`Stripe's API answers at ${play.stripeApiUrl}`)
+      if (typeof wanted === 'object') console.log(`Stripe's API answers at ${play.stripeApiUrl}`)
       for (const story of stories) {
         const performance = await play.perform(story, app, { plan })
         console.log(`\n${renderPerformance(performance)}`)
@@ -105,7 +132,7 @@ async function playOn(
     } finally {
       await app.close()
     }
-    const outcome = await judge(play, performances)
+    const outcome = await judge(play, performances, ground.catalogue)
     console.log(renderOutcome(outcome))
     return outcome
   } finally {
@@ -118,15 +145,12 @@ async function writeEvidence(file: string, outcomes: readonly Outcome[]): Promis
   await writeFile(file, `${JSON.stringify(evidenceOf(casts), null, 2)}\n`)
 }
 
-function summarize({ stories }: Order, outcomes: readonly Outcome[], ms: number): boolean {
+function summarize(outcomes: readonly Outcome[], ms: number): boolean {
   const performances = outcomes.flatMap((outcome) => outcome.performances)
+  const stories = performances
   const sent = performances.flatMap(({ played }) => played).reduce((sum, step) => sum + step.sent.length, 0)
   const told = `${stories.length} ${stories.length === 1 ? 'story' : 'stories'}, ${sent} requests, ${(ms / 1_000).toFixed(1)} s`
   const broken = outcomes.flatMap(brokenStories)
   console.log(`\n${told}: ${broken.length === 0 ? 'all as told' : `not as told: ${broken.join(', ')}`}`)
   return broken.length === 0
-}
-
-function revisionFor(app: Order['app']): Revision {
-  return app === 'as-found' ? 'as-found' : 'unified'
 }

@@ -7,10 +7,10 @@ import { UsageError } from '../../fixtures/postgres/usage-error.ts'
 const NAMED = 5
 
 /**
- * Installs the app's schema, of a revision, in an empty database. Throws UsageError naming what is in one that is not
- * empty, and MigrationError for one that can't be reached.
+ * Installs a revision in an empty database. Throws UsageError naming what is in one that is not empty, and
+ * MigrationError for one that can't be reached.
  */
-export async function installSchema(databaseUrl: string, revision: Revision): Promise<void> {
+export async function installRevision(databaseUrl: string, revision: Revision): Promise<void> {
   const target = parseTarget(databaseUrl)
   const there = await withClient(target, contents)
   if (there.length > 0) {
