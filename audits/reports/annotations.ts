@@ -1,17 +1,7 @@
 import { reaches } from '../verdict.ts'
 import type { Report } from './report.ts'
-import { changeOf, type Finding, measureOf, printable, unjudged, violated } from './words.ts'
-
-/** GitHub shows this many annotations of a step, and drops the others without a word. */
-const SHOWN = 10
-
-interface Annotation {
-  readonly level: 'error' | 'warning'
-  readonly title: string
-  readonly text: string
-  /** From the root of the repository. */
-  readonly file?: string
-}
+import { changeOf, type Finding, measureOf, unjudged, violated } from './words.ts'
+import { type Annotation, renderCommands } from './workflow-commands.ts'
 
 /**
  * Workflow commands that make GitHub annotate the files of the rules (GitHub's docs, "Workflow commands"): what could
@@ -19,12 +9,7 @@ interface Annotation {
  * most as many as are shown, the last one says how many more there are.
  */
 export function renderAnnotations(report: Report): string {
-  const annotations = [...dark(report), ...red(report), ...lapsed(report)]
-  const shown = annotations.length > SHOWN ? annotations.slice(0, SHOWN - 1) : annotations
-  const left = annotations.length - shown.length
-  const more: Annotation[] =
-    left === 0 ? [] : [{ level: 'warning', title: 'Token audit', text: `and ${left} more, in the report` }]
-  return [...shown, ...more].map((annotation) => `${line(annotation)}\n`).join('')
+  return renderCommands('Token audit', [...dark(report), ...red(report), ...lapsed(report)])
 }
 
 function dark({ targets }: Report): Annotation[] {
@@ -64,20 +49,4 @@ function about({ rule }: Finding): string {
 
 function lapsedOf({ rule }: Finding): string[] {
   return rule.lapsed.map((waiver) => `Waiver lapsed: ${waiver}.`)
-}
-
-function line({ level, title, text, file }: Annotation): string {
-  const properties = [
-    ...(file === undefined ? [] : [`file=${property(file)}`, 'line=1']),
-    `title=${property(title.slice(0, 200))}`,
-  ]
-  return `::${level} ${properties.join(',')}::${data(text.slice(0, 1_000))}`
-}
-
-function data(text: string): string {
-  return printable(text).replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
-}
-
-function property(text: string): string {
-  return data(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
 }

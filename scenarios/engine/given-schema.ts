@@ -43,19 +43,41 @@ export function templateOf(databases: Databases, schema: Schema): Promise<Templa
  * @throws SchemaError at the statement that fails; UnclearStageError.
  */
 export async function install(databaseUrl: string, schema: Schema): Promise<Installed> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    if (schema.kind === 'dump') await client.query(AS_DUMPED)
-    const skipped = await applySchema(databaseUrl, schema.files)
-    const reading = await readStage(client, schema.kind === 'dump')
+  const isDump = schema.kind === 'dump'
+  if (isDump) await withDatabase(databaseUrl, (client) => client.query(AS_DUMPED))
+  return describeInstalled(databaseUrl, await applySchema(databaseUrl, schema.files), isDump)
+}
+
+/**
+ * Reads what was applied, and gives the app's plans the prices of the stories. Throws UnclearStageError.
+ *
+ * @param holdsNoRows the stage, if it is not recorded, is read from the columns, and recorded
+ */
+export function describeInstalled(
+  databaseUrl: string,
+  skipped: readonly Skipped[],
+  holdsNoRows = false,
+): Promise<Installed> {
+  return withDatabase(databaseUrl, async (client) => {
+    const reading = await readStage(client, holdsNoRows)
     await addPlanTiers(client)
     const { rows } = await client.query<{ name: string }>(
       `select distinct p.proname as name from pg_catalog.pg_proc as p
        where p.pronamespace = 'public'::regnamespace order by 1`,
     )
     return { skipped, ...reading, functions: rows.map(({ name }) => name) }
+  })
+}
+
+async function withDatabase<Result>(
+  databaseUrl: string,
+  work: (client: Client) => Promise<Result>,
+): Promise<Result> {
+  const client = new Client({ connectionString: databaseUrl })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    return await work(client)
   } finally {
     await client.end()
   }
@@ -167,19 +189,14 @@ export async function rulesFor(
   }
 }
 
-async function missingOf(databaseUrl: string, relations: readonly string[]): Promise<string[]> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  try {
+function missingOf(databaseUrl: string, relations: readonly string[]): Promise<string[]> {
+  return withDatabase(databaseUrl, async (client) => {
     const { rows } = await client.query<{ name: string }>(
       'select name from unnest($1::text[]) as name where to_regclass(name) is null',
       [relations],
     )
     return rows.map(({ name }) => name)
-  } finally {
-    await client.end()
-  }
+  })
 }
 
 /** What was applied, as lines: files, stage, and what was skipped, a reason a line. */

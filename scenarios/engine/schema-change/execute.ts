@@ -1,0 +1,84 @@
+import { Client, DatabaseError } from 'pg'
+import { type Blame, factKeys } from './difference.ts'
+import type { FunctionFact } from './facts.ts'
+import type { Finding } from './finding.ts'
+
+/** A body that waits, or turns in circles, is no body that can't run. */
+const STATEMENT_TIMEOUT = '5s'
+
+/**
+ * What says that a body can never run, whatever it is given: a table, column, function or type that is not there, a
+ * value that an enum lacks, a name that means two things. https://www.postgresql.org/docs/17/errcodes-appendix.html
+ */
+const CANT_RUN = /^(42(?!501)|22P02|0A000|2F|3F000|3D000)/
+
+/**
+ * Executes each function once, with plausible arguments, in a transaction that is rolled back: Postgres does not look
+ * into a body when it is created. The database holds the rows of a healthy ledger. What can't run, by signature.
+ */
+export async function executeAll(
+  databaseUrl: string,
+  functions: Iterable<FunctionFact>,
+): Promise<Map<string, string>> {
+  const failed = new Map<string, string>()
+  const client = new Client({ connectionString: databaseUrl })
+  client.on('error', () => {})
+  await client.connect()
+  try {
+    await client.query(`set statement_timeout = '${STATEMENT_TIMEOUT}'`)
+    for (const one of functions) {
+      if (one.isTrigger) continue
+      const says = await execute(client, one)
+      if (says !== undefined) failed.set(one.signature, says)
+    }
+    return failed
+  } finally {
+    await client.end()
+  }
+}
+
+async function execute(client: Client, one: FunctionFact): Promise<string | undefined> {
+  const given = one.args.slice(0, one.args.length - one.defaults)
+  await client.query('begin')
+  try {
+    await client.query(`select ${one.name}(${given.map(argument).join(', ')})`)
+    return undefined
+  } catch (error) {
+    if (!(error instanceof DatabaseError)) throw error
+    return CANT_RUN.test(error.code ?? '') ? error.message : undefined
+  } finally {
+    await client.query('rollback')
+  }
+}
+
+/** A value that a healthy ledger knows, where the argument's name tells which. */
+function argument({ name, type }: FunctionFact['args'][number]): string {
+  if (type === 'uuid') {
+    if (/subscription/.test(name ?? ''))
+      return '(select id from public.customer_subscriptions order by id limit 1)'
+    return '(select user_id from public.user_profiles order by user_id limit 1)'
+  }
+  if (/^(integer|bigint|smallint|numeric|real|double precision)/.test(type)) return `1::${type}`
+  if (/^(text|character varying)/.test(type)) {
+    return /action_type/.test(name ?? '') ? `'chat_conversation'::${type}` : `'x'::${type}`
+  }
+  if (/^jsonb?$/.test(type)) return `'{}'::${type}`
+  if (type === 'boolean') return 'true'
+  if (/^(timestamp|date)/.test(type)) return `now()::${type}`
+  return `null::${type}`
+}
+
+/** Functions whose bodies ran, or were not there, before the change, and can't run after it. */
+export function brokenBodies(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+  blame: Blame,
+): Finding[] {
+  return [...after]
+    .filter(([signature]) => !before.has(signature))
+    .map(([signature, says]) => ({
+      level: 'harm',
+      what: `${signature} can't run: ${says}`,
+      where: blame(factKeys.function(signature)),
+    }))
+}
