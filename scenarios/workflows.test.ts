@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { houseErrors, npmScripts, schemaErrors, shellOf } from './support/workflows.ts'
+import { parse } from 'yaml'
+import { actionErrors, houseErrors, npmScripts, schemaErrors, shellOf } from './support/workflows.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -20,6 +21,23 @@ describe.each(readdirSync(join(root, '.github/workflows')))('%s', (name) => {
 
   test('it has least permissions, an end, one run at a time, and pinned actions', () => {
     expect(houseErrors(workflow)).toEqual([])
+  })
+})
+
+describe('the action schema-check', () => {
+  const action = read('.github/actions/schema-check/action.yml')
+
+  test('GitHub accepts it', () => {
+    expect(actionErrors(action)).toEqual([])
+    expect(actionErrors(action.replace('using: composite', 'using: compost'))).not.toEqual([])
+  })
+
+  test('its actions are pinned, its scripts exist, and no input is pasted into a shell line', () => {
+    for (const [, used] of action.matchAll(/\buses: (.*)/g)) expect(used).toMatch(/@[0-9a-f]{40} # v[\d.]+$/)
+    expect(npmScripts(action).filter((script) => !scripts.includes(script))).toEqual([])
+    const shell = (parse(action).runs.steps as { run?: string }[]).flatMap(({ run }) => run ?? [])
+    expect(shell.length).toBe(3)
+    expect(shell.join('\n')).not.toContain('${{')
   })
 })
 

@@ -1,11 +1,18 @@
-import { validateWorkflow } from '@action-validator/core'
+import { validateAction, validateWorkflow } from '@action-validator/core'
 
 /** What GitHub would refuse in this workflow, by its schema; one line each. */
 export function schemaErrors(workflow: string): string[] {
-  return validateWorkflow(workflow).errors.map((error) => {
-    const place = 'path' in error && error.path !== '' ? `${error.path}: ` : ''
-    return `${place}${error.title}${error.detail ? `: ${error.detail}` : ''}`
-  })
+  return validateWorkflow(workflow).errors.map(sayError)
+}
+
+/** The same of an action. */
+export function actionErrors(action: string): string[] {
+  return validateAction(action).errors.map(sayError)
+}
+
+function sayError(error: ReturnType<typeof validateWorkflow>['errors'][number]): string {
+  const place = 'path' in error && error.path !== '' ? `${error.path}: ` : ''
+  return `${place}${error.title}${error.detail ? `: ${error.detail}` : ''}`
 }
 
 /**
@@ -22,7 +29,8 @@ export function houseErrors(workflow: string): string[] {
   for (const job of jobs)
     if (!/^ {4}timeout-minutes: \d+$/m.test(job))
       errors.push(`no timeout-minutes for ${job.trim().split(':')[0]}`)
-  for (const [, used = ''] of workflow.matchAll(/\buses:(.*)/g))
+  // An action of the checkout itself is of the commit that was checked out.
+  for (const [, used = ''] of workflow.matchAll(/\buses:(?! \.\/)(.*)/g))
     if (!/^ [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/.test(used))
       errors.push(`not pinned by SHA, with its version:${used}`)
   // A job that holds no secret may write; one that can reach production may not.
