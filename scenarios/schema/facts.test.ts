@@ -159,10 +159,27 @@ describe('a door that opens is seen', () => {
        create policy own on public.notes for select using (auth.uid() = user_id);
        create view public.my_notes with (security_invoker = true) as select * from public.notes;
        create function public.hello() returns text language sql as $$ select 'hello' $$;
-       alter table public.token_usage enable row level security;`,
+       alter table public.user_profiles add column plan text;
+       create or replace function public.grant_trial_tokens(
+         p_user_id uuid, p_subscription_id uuid, p_tokens int, p_trial_period_days int)
+       returns jsonb language sql security invoker as $$ select '{}'::jsonb $$;`,
     )
     expect(opened(before, after, nobody).filter(({ level }) => level !== 'note')).toEqual([])
   })
+})
+
+// What becomes narrower has another policy, or another owner, and opens nothing.
+test('a door that is closed by half is no door that opens', async ({ database, expect }) => {
+  const { url } = await database('as-found')
+  await around(
+    url,
+    'alter table public.token_usage disable row level security; create view public.v as select * from public.token_usage',
+  )
+  const { before, after } = await around(
+    url,
+    'alter table public.token_usage enable row level security; alter view public.v set (security_invoker = true)',
+  )
+  expect(opened(before, after, nobody)).toEqual([])
 })
 
 describe('a caller and a function that no longer fit are seen', () => {
@@ -173,7 +190,14 @@ describe('a caller and a function that no longer fit are seen', () => {
     [
       'an overload that nobody calls',
       `create function public.grant_annual_tokens(p_user_id uuid, p_invoice text) returns jsonb language sql as $$ select '{}'::jsonb $$`,
-      /^harm: no caller gives public\.grant_annual_tokens\(uuid,text\) its arguments/,
+      /^harm: no caller gives public\.grant_annual_tokens\(p_user_id uuid, p_invoice text\) its arguments/,
+    ],
+    // Same types, same place; who calls it by name gets an error that is only logged.
+    [
+      'arguments that are renamed',
+      `drop function public.grant_annual_tokens;
+       create function public.grant_annual_tokens(p_user uuid, p_subscription uuid) returns jsonb language sql as $$ select '{}'::jsonb $$`,
+      /^harm: no caller gives public\.grant_annual_tokens\(p_user uuid, p_subscription uuid\) its arguments/,
     ],
     [
       'a call with an argument too many',

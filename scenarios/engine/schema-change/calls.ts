@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { parse } from '../../../fixtures/schema/parser.ts'
 import { type Blame, factKeys } from './difference.ts'
 import type { Facts, FunctionFact } from './facts.ts'
@@ -140,13 +141,15 @@ export async function unmatched(
     called.signatures.has(one.signature) ||
     calls.some((call) => meant(call, [one]).length > 0 && takes(one, call))
   const dead = now
-    .filter((one) => !one.isTrigger && !before.functions.has(one.signature) && !isCalled(one))
+    .filter((one) => !one.isTrigger && !isCalled(one))
+    // Of the same types, but under other names, is another function for who names its arguments.
+    .filter((one) => !isDeepStrictEqual(before.functions.get(one.signature)?.args, one.args))
     .map((one): Finding => {
       const wanted = called.names.has(one.name) || calls.some((call) => meant(call, [one]).length > 0)
       return {
         level: wanted ? 'harm' : 'note',
         what: wanted
-          ? `no caller gives ${one.signature} its arguments: ${one.name} is called, but not so`
+          ? `no caller gives ${sayArgs(one)} its arguments: ${one.name} is called, but not so`
           : `${one.signature} is new, and neither the stories nor another function call it`,
         where: blame(factKeys.function(one.signature)),
       }
@@ -158,6 +161,10 @@ export async function unmatched(
 function blameOf(before: Facts, call: Call, blame: Blame) {
   const took = meant(call, before.functions.values()).find((one) => takes(one, call))
   return took && blame(factKeys.function(took.signature))
+}
+
+function sayArgs({ name, args }: FunctionFact): string {
+  return `${name}(${args.map((arg) => [arg.name, arg.type].filter(Boolean).join(' ')).join(', ')})`
 }
 
 function sayCall({ name, positional, named }: Call): string {

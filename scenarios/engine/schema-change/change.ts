@@ -43,6 +43,28 @@ export function changeBetween(before: Schema, after: Schema): Change {
             where: { file: path, line: 1 },
           }
         }),
+      ...added.flatMap(rolesOpened),
     ],
   }
+}
+
+const API_ROLES: ReadonlySet<string> = new Set(['anon', 'authenticated', 'authenticator'])
+
+/** Roles are the server's, so that no test database shows what becomes of them; the statement itself does. */
+function rolesOpened({ path, statements }: SchemaFile): Finding[] {
+  return statements.flatMap(({ node, line }): Finding[] => {
+    const grantees =
+      'GrantRoleStmt' in node && node.GrantRoleStmt.is_grant ? node.GrantRoleStmt.grantee_roles : []
+    const altered = 'AlterRoleStmt' in node ? [{ RoleSpec: node.AlterRoleStmt.role }] : []
+    const named = [...(grantees ?? []), ...altered].flatMap((one) =>
+      'RoleSpec' in one ? (one.RoleSpec?.rolename ?? []) : [],
+    )
+    return named
+      .filter((role) => API_ROLES.has(role))
+      .map((role) => ({
+        level: 'harm',
+        what: `the rights of ${role} are changed, with whom everybody comes in: what that opens can't be seen on a test database`,
+        where: { file: path, line },
+      }))
+  })
 }

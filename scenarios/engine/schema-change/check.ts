@@ -3,7 +3,7 @@ import type { Break, Catalogue } from '../../../audits/catalogue.ts'
 import type { Databases, Template } from '../../../fixtures/postgres/databases.ts'
 import { applySchema, SchemaError } from '../../../fixtures/schema/apply.ts'
 import type { Schema, SchemaFile } from '../../../fixtures/schema/schema.ts'
-import { describeInstalled, type Installed, templateOf } from '../given-schema.ts'
+import { describeInstalled, type Installed, templateOf, UnclearStageError } from '../given-schema.ts'
 import { HealthyRowRefused, healthyOn } from '../healthy-rows.ts'
 import { hasHealthyDatabase, healthyDatabase } from '../kill-matrix.ts'
 import { killMatrixOn, type MatrixOn } from '../matrix-on.ts'
@@ -52,49 +52,77 @@ export interface Inquiry {
  * Throws SchemaError and UnclearStageError for the schema before the change: without it nothing can be judged.
  */
 export async function judgeChange(databases: Databases, inquiry: Inquiry): Promise<Judgement> {
-  const { before, after, report } = inquiry
+  const { before, after, report, stories, stripeMockUrl } = inquiry
   const change = changeBetween(before, after)
   report('applying the schema before the change')
   const old = await templateOf(databases, before)
+  const nothing = { change, before: old.notes, after: old.notes, unjudged: [], holds: [], done: [] }
+  if (change.added.length === 0) {
+    return { ...nothing, findings: change.findings, done: ['no migration is added: nothing was applied'] }
+  }
   report('applying the change')
   const applied = await applyChange(databases, old, after, change)
-  if ('failed' in applied) {
-    const findings = [...change.findings, applied.failed]
-    return { change, before: old.notes, after: undefined, findings, unjudged: [], holds: [], done: [] }
-  }
+  if ('failed' in applied)
+    return { ...nothing, after: undefined, findings: [...change.findings, applied.failed] }
+
   const { template, blame } = applied
+  const unjudged: string[] = []
+  /** A question that fails is open, and the others are asked all the same. */
+  const ask = <Answer>(what: string, work: Promise<Answer>): Promise<Answer | undefined> =>
+    work.catch((error: Error) => {
+      unjudged.push(`${what}: ${error.message}`)
+      return undefined
+    })
   const facts = {
     before: await onClone(databases, old, factsOf),
     after: await onClone(databases, template, factsOf),
   }
   report('trying the migrations on full tables')
-  const locks = await tryLocks(databases, old, change)
+  const locks = await ask('locks', tryLocks(databases, old, change))
   report('playing the stories before the change')
-  const playsBefore = await playAll(databases, old, inquiry.stories, inquiry.stripeMockUrl)
+  const playsBefore = await ask('stories before the change', playAll(databases, old, stories, stripeMockUrl))
   report('playing the stories after the change')
-  const playsAfter = await playAll(databases, template, inquiry.stories, inquiry.stripeMockUrl)
+  const playsAfter = await ask(
+    'stories after the change',
+    playAll(databases, template, stories, stripeMockUrl),
+  )
   report('executing the functions, and breaking healthy rows')
-  const rows = await compareOnRows(databases, inquiry, { old, template, facts, blame })
-  const called = { signatures: playsAfter.called.signatures, names: playsBefore.called.names }
-  const findings = [
-    ...change.findings,
-    ...valuesLost(facts.before, facts.after, blame),
-    ...opened(facts.before, facts.after, blame),
-    ...(await unmatched(facts.before, facts.after, called, blame)),
-    ...rows.findings,
-    ...comparePlays(playsBefore, playsAfter),
-    ...lockFindings(locks.holds),
-  ]
+  const rows = await ask(
+    'functions and breaks',
+    compareOnRows(databases, inquiry, { old, template, facts, blame }),
+  )
+
+  const plays = playsBefore && playsAfter && { before: playsBefore, after: playsAfter }
+  const called = {
+    signatures: plays?.after.called.signatures ?? new Set<string>(),
+    names: plays?.before.called.names ?? new Set<string>(),
+  }
   return {
     change,
     before: old.notes,
     after: template.notes,
-    findings,
-    unjudged: [...locks.unjudged, ...rows.unjudged],
-    holds: locks.holds,
+    findings: [
+      ...change.findings,
+      ...valuesLost(facts.before, facts.after, blame),
+      ...opened(facts.before, facts.after, blame),
+      ...(await unmatched(facts.before, facts.after, called, blame)),
+      ...(rows?.findings ?? []),
+      ...(plays ? comparePlays(plays.before, plays.after) : []),
+      ...lockFindings(locks?.holds ?? []),
+    ],
+    unjudged: [
+      ...unjudged,
+      ...(locks?.unjudged ?? []),
+      ...(plays?.before.unjudged ?? []).map((line) => `before the change, ${line}`),
+      ...(plays?.after.unjudged ?? []).map((line) => `after the change, ${line}`),
+      ...(rows?.unjudged ?? []),
+    ],
+    holds: locks?.holds ?? [],
     done: [
-      `stories played: ${playsBefore.played.length} before, ${playsAfter.played.length} after`,
-      ...rows.done,
+      ...(plays
+        ? [`stories played: ${plays.before.played.length} before, ${plays.after.played.length} after`]
+        : []),
+      ...(rows?.done ?? []),
       `facts of the catalogue compared: ${flatten(facts.before).size} before, ${flatten(facts.after).size} after`,
     ],
   }
@@ -123,6 +151,9 @@ async function applyChange(
     const places = new Map(made.notes.places)
     return { template: { name: made.name, notes: made.notes.installed }, blame: (fact) => places.get(fact) }
   } catch (error) {
+    if (error instanceof UnclearStageError) {
+      return { failed: { level: 'harm', what: `what it leaves is of no stage: ${error.message}` } }
+    }
     if (!(error instanceof SchemaError)) throw error
     const { file, line, message } = error
     return {

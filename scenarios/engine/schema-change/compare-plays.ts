@@ -5,8 +5,8 @@ const NAMED = 3
 
 /**
  * Invariants that the change turned red or green, each with the stories that show it, and effects that are no longer
- * as told. Where the change leads to another stage, another app plays: a rule that has no meaning on one side is not
- * compared, and the effects of the app as found were not asked.
+ * as told. The app as found is not as told in many of them before any change; what counts is what becomes worse. Where
+ * the change leads to another stage another app plays, and a rule that has no meaning on one side is not compared.
  */
 export function comparePlays(before: Plays, after: Plays): Finding[] {
   const old = new Map(before.played.map((one) => [keyOf(one), one]))
@@ -20,12 +20,14 @@ export function comparePlays(before: Plays, after: Plays): Finding[] {
       if (!now.red.includes(id) && after.catalogue.invariants.some((rule) => rule.id === id))
         add(turned.green, id, now)
     }
-    const lines = now.told.filter((line) => !(was?.told ?? []).includes(line))
-    if (lines[0] !== undefined) {
+    const worse = now.complaints.filter((line) => !was?.complaints.some((old) => isSame(old, line)))
+    if (worse[0] !== undefined) {
       told.push({
         level: 'harm',
-        what: `story ${sayPlay(now)} is no longer as told: ${lines[0]}${lines.length > 1 ? `, and ${lines.length - 1} more` : ''}`,
+        what: `story ${sayPlay(now)} is no longer as told: ${worse[0]}${worse.length > 1 ? `, and ${worse.length - 1} more` : ''}`,
       })
+    } else if (now.complaints.length === 0 && was !== undefined && was.complaints.length > 0) {
+      told.push({ level: 'better', what: `story ${sayPlay(now)} is as told now` })
     }
   }
   return [
@@ -46,6 +48,11 @@ export function comparePlays(before: Plays, after: Plays): Finding[] {
       .map(([name]): Finding => ({ level: 'better', what: `story ${name} can be played now` })),
   ]
 }
+
+const UUID = /[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}/g
+
+/** Rows get new ids each time. */
+const isSame = (one: string, other: string) => one.replaceAll(UUID, '') === other.replaceAll(UUID, '')
 
 function add(map: Map<string, string[]>, id: string, played: Played): void {
   map.set(id, [...(map.get(id) ?? []), sayPlay(played)])

@@ -1,4 +1,4 @@
-import type { Facts, FunctionFact, Opening } from './facts.ts'
+import { type Facts, type FunctionFact, type Opening, WIDE } from './facts.ts'
 import type { Finding, Where } from './finding.ts'
 import { LEDGER_TABLES } from './ledger-tables.ts'
 
@@ -41,10 +41,19 @@ export function valuesLost(before: Facts, after: Facts, blame: Blame): Finding[]
 
 /** What roles of the API may do after the change, and could not before. */
 export function opened(before: Facts, after: Facts, blame: Blame): Finding[] {
-  const news = [...after.openings].filter(([key]) => !before.openings.has(key))
+  const wide = new Set([...before.openings.values()].filter(({ by }) => WIDE.has(by)).map(placeOf))
+  const news = [...after.openings]
+    .filter(([key, opening]) => !before.openings.has(key) && !wide.has(placeOf(opening)))
+    .map(
+      ([key, opening]): News => ({
+        key,
+        opening,
+        level: isHarmful(opening, before, after) ? 'harm' : 'note',
+      }),
+    )
   const findings = doorsOf(news, after).map(
-    ({ roles, verbs, columns, opening, key }): Finding => ({
-      level: isHarmful(opening, before, after) ? 'harm' : 'note',
+    ({ level, roles, verbs, columns, opening, key }): Finding => ({
+      level,
       what: `${roles} may now ${verbs} ${opening.object}${columns}, ${opening.by}`,
       where: blame(factKeys.opening(key)),
     }),
@@ -52,44 +61,53 @@ export function opened(before: Facts, after: Facts, blame: Blame): Finding[] {
   return [...findings, ...unpinned(before, after, blame)]
 }
 
-interface Door {
+const placeOf = ({ role, verb, object, column }: Opening) => JSON.stringify([role, verb, object, column])
+
+interface News {
+  readonly key: string
+  readonly opening: Opening
+  readonly level: 'harm' | 'note'
+}
+
+interface Door extends News {
   readonly roles: string
   readonly verbs: string
   /** In parentheses; empty: all of them. */
   readonly columns: string
-  readonly opening: Opening
-  readonly key: string
 }
 
-/** What is opened, the roles and verbs together that are opened alike. */
-function doorsOf(news: readonly (readonly [string, Opening])[], after: Facts): Door[] {
-  const alike = [
-    ...Map.groupBy(news, ([, one]) => JSON.stringify([one.role, one.verb, one.object, one.by])).values(),
-  ]
-  const doors = alike.map((group) => {
-    const [key, opening] = group[0] as (typeof group)[number]
-    return {
-      key,
-      opening,
-      columns: ofColumns(
-        opening,
-        group.flatMap(([, { column }]) => column ?? []),
-        after,
-      ),
-    }
+/** What is opened, the columns, the roles and the verbs together that are opened alike. */
+function doorsOf(news: readonly News[], after: Facts): Door[] {
+  const byColumn = merge(news, ({ level, opening: { role, verb, object, by } }) => [
+    level,
+    role,
+    verb,
+    object,
+    by,
+  ])
+  const doors = byColumn.map((group) => {
+    const one = first(group)
+    const columns = group.flatMap(({ opening }) => opening.column ?? [])
+    return { ...one, columns: ofColumns(one.opening, columns, after) }
   })
-  const byRole = merge(doors, ({ opening: { verb, object, by }, columns }) => [verb, object, by, columns])
-  const rooms = byRole.map((group) => ({ ...first(group), roles: group.map(({ opening }) => opening.role) }))
-  return merge(rooms, ({ roles, opening: { object, by }, columns }) => [roles, object, by, columns]).map(
-    (group) => {
-      const { roles, ...door } = first(group)
-      return {
-        ...door,
-        roles: roles.join(' and '),
-        verbs: group.map(({ opening }) => opening.verb).join(', '),
-      }
-    },
-  )
+  const byRole = merge(doors, ({ level, opening: { verb, object, by }, columns }) => [
+    level,
+    verb,
+    object,
+    by,
+    columns,
+  ])
+  const rooms = byRole.map((group) => ({
+    ...first(group),
+    roles: group.map(({ opening }) => opening.role).join(' and '),
+  }))
+  return merge(rooms, ({ level, roles, opening: { object, by }, columns }) => [
+    level,
+    roles,
+    object,
+    by,
+    columns,
+  ]).map((group) => ({ ...first(group), verbs: group.map(({ opening }) => opening.verb).join(', ') }))
 }
 
 const merge = <T>(ones: readonly T[], by: (one: T) => unknown): T[][] => [
@@ -98,13 +116,13 @@ const merge = <T>(ones: readonly T[], by: (one: T) => unknown): T[][] => [
 const first = <T>(group: readonly T[]): T => group[0] as T
 
 /**
- * A door in something that was there before is opened; something new is judged by itself: a table without row
- * security, a view that shows the ledger with its owner's rights, a function that writes it with its owner's rights.
+ * A door in something that was there before is opened. What is new is judged by itself: a table without row security, a
+ * view that shows the ledger with its owner's rights, a function that writes it with its owner's rights; a new column
+ * is as open as its table.
  */
-function isHarmful({ object, by }: Opening, before: Facts, after: Facts): boolean {
-  if (before.objects.has(object)) return true
-  if (by === 'without row security') return true
-  if (by === 'with its owner’s rights') return true
+function isHarmful({ object, column, by }: Opening, before: Facts, after: Facts): boolean {
+  if (before.objects.has(object)) return column === null || before.objects.has(`${object}.${column}`)
+  if (by === 'without row security' || by === 'with its owner’s rights') return true
   const definition = after.functions.get(object)
   return definition?.isDefiner === true && writesLedger(definition)
 }

@@ -37,9 +37,16 @@ export interface Facts {
   readonly values: ReadonlyMap<string, readonly string[]>
   readonly functions: ReadonlyMap<string, FunctionFact>
   readonly openings: ReadonlyMap<string, Opening>
-  /** Tables, views and functions. */
+  /** Tables, views and functions; the columns of tables and views. */
   readonly objects: ReadonlySet<string>
 }
+
+/** Ways in that are as wide as a way in can be: whatever stands there later opens nothing. */
+export const WIDE: ReadonlySet<string> = new Set([
+  'without row security',
+  'with its owner’s rights',
+  'which runs with its owner’s rights',
+])
 
 const OF_THE_APP = `n.nspname <> all ($1::text[]) and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'`
 const NO_EXTENSION = (catalogue: string) => `not exists (
@@ -100,7 +107,10 @@ const TABLES = `
       where a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped
         and has_column_privilege(r.role, o.oid, a.attnum, v.verb)
       order by a.attnum)
-    when has_table_privilege(r.role, o.oid, v.verb) then array['*'] else '{}' end as columns
+    when has_table_privilege(r.role, o.oid, v.verb) then array['*'] else '{}' end as columns,
+    array(
+      select a.attname::text from pg_catalog.pg_attribute as a
+      where a.attrelid = o.oid and a.attnum > 0 and not a.attisdropped) as every
   from pg_catalog.pg_class as o
   join pg_catalog.pg_namespace as n on n.oid = o.relnamespace
   cross join ${ROLES}
@@ -151,6 +161,7 @@ const Tables = z.array(
     isInvoker: z.boolean(),
     hasRowSecurity: z.boolean(),
     columns: z.array(z.string()),
+    every: z.array(z.string()),
   }),
 )
 const Policies = z.array(
@@ -198,7 +209,10 @@ export async function readFacts(client: ClientBase): Promise<Facts> {
     ]),
     functions: new Map(functions.map((one) => [one.signature, one])),
     openings: new Map(openings.map((one) => [JSON.stringify(Object.values(one)), one])),
-    objects: new Set([...tables.map(({ object }) => object), ...functions.map(({ signature }) => signature)]),
+    objects: new Set([
+      ...tables.flatMap(({ object, every }) => [object, ...every.map((column) => `${object}.${column}`)]),
+      ...functions.map(({ signature }) => signature),
+    ]),
   }
 }
 

@@ -16,8 +16,8 @@ export interface Played {
   readonly plan: Plan
   /** Ids of the invariants that were red. */
   readonly red: readonly string[]
-  /** What was not as the story tells it; empty for the app as found, of which no effect is asked. */
-  readonly told: readonly string[]
+  /** What was not as the story tells it, a line each. */
+  readonly complaints: readonly string[]
   /** Ids that are red although all is as told: an overdraft, say. */
   readonly minor: readonly string[]
 }
@@ -27,6 +27,8 @@ export interface Plays {
   readonly played: readonly Played[]
   /** Stories that have no meaning there, and why. */
   readonly without: ReadonlyMap<string, string>
+  /** Why a story could not be played to its end, or not be judged, a line each. */
+  readonly unjudged: readonly string[]
   /** Functions that the app, or what it called, has called: signatures and names. */
   readonly called: { readonly signatures: ReadonlySet<string>; readonly names: ReadonlySet<string> }
   readonly catalogue: Catalogue
@@ -34,7 +36,6 @@ export interface Plays {
 
 /**
  * Plays stories on a schema, in order and with everything sent twice, each on a database of its own.
- * Throws when one can't be judged.
  */
 export async function playAll(
   databases: Databases,
@@ -56,6 +57,7 @@ export async function playAll(
     .filter(({ name }) => !without.has(name))
     .flatMap((story) => PLANS.map((plan) => ({ story, plan })))
   const played: Played[] = []
+  const unjudged: string[] = []
   const signatures = new Set<string>()
   const names = new Set<string>()
   const work = async () => {
@@ -63,7 +65,10 @@ export async function playAll(
       const database = await databases.createFrom(template)
       try {
         await countCalls(database.name, database.url)
-        played.push(await playOne(database.url, next, installed, catalogue, stripeMockUrl))
+        await playOne(database.url, next, installed, catalogue, stripeMockUrl).then(
+          (one) => played.push(one),
+          (error: Error) => unjudged.push(`story ${next.story.name}, ${next.plan}: ${error.message}`),
+        )
         for (const { signature, name } of await calls(database.url)) {
           signatures.add(signature)
           names.add(name)
@@ -74,7 +79,7 @@ export async function playAll(
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  return { played, without, called: { signatures, names }, catalogue }
+  return { played, without, unjudged, called: { signatures, names }, catalogue }
 }
 
 async function playOne(
@@ -89,8 +94,7 @@ async function playOne(
     const app = await play.startApp(appFor(stage))
     const performance = await play.perform(story, app, { plan }).finally(() => app.close())
     const { red } = await judge(play, [performance], catalogue)
-    const told = appFor(stage) === 'as-found' ? [] : performance.complaints
-    return { story: story.name, plan, red, told, minor: story.minor }
+    return { story: story.name, plan, red, complaints: performance.complaints, minor: story.minor }
   } finally {
     await play.close()
   }
