@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { type Evidence, entitlements, parseEvidence } from '../../audits/evidence.ts'
 import { adjust } from '../../fixtures/migrations/adjust.ts'
 import { differences } from '../../fixtures/migrations/differences.ts'
+import { retire } from '../../fixtures/migrations/retire.ts'
 import { toCsv } from '../../fixtures/migrations/reviewed.ts'
 import { migrate } from '../../fixtures/migrations/run.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
@@ -89,6 +90,14 @@ export async function fillUnified(databaseUrl: string): Promise<EvidenceText> {
   } finally {
     await play.close()
   }
+}
+
+/** The same, with the legacy table retired. */
+export async function fillRetired(databaseUrl: string): Promise<EvidenceText> {
+  const evidence = await fillUnified(databaseUrl)
+  const retired = await retire(parseTarget(databaseUrl))
+  if ('missing' in retired) throw new Error('the legacy table of a healthy database was not retired')
+  return evidence
 }
 
 /** Unifies a database, and posts every line that differences proposes. */

@@ -5,7 +5,7 @@ import { type Evidence, entitlements, parseEvidence } from '../../audits/evidenc
 import type { Report } from '../../audits/reports/report.ts'
 import type { Stage } from '../../audits/stage.ts'
 import type { Databases, Template } from '../../fixtures/postgres/databases.ts'
-import { type EvidenceText, fillAsFound, fillUnified, fillView } from './healthy.ts'
+import { type EvidenceText, fillAsFound, fillRetired, fillUnified, fillView } from './healthy.ts'
 
 /** Healthy databases, one a stage, to be cloned and broken; the notes are the text of their evidence. */
 export type HealthyDatabases = Readonly<Partial<Record<Stage, Template<EvidenceText>>>>
@@ -17,7 +17,7 @@ export interface Kill {
   readonly red: readonly string[]
   /** What is not as the break's header says, a line each; empty: exactly the declared rules, naming the subject. */
   readonly complaints: readonly string[]
-  /** By which constraint the database has refused the break; nothing was judged. */
+  /** Why the fault is not possible here: the constraint that refuses it, the table that is not there. */
   readonly refusedBy?: string
 }
 
@@ -28,7 +28,7 @@ export async function healthyDatabases(databases: Databases): Promise<HealthyDat
   return filled
 }
 
-const FILL = { 'as-found': fillAsFound, view: fillView, unify: fillUnified } as const
+const FILL = { 'as-found': fillAsFound, view: fillView, unify: fillUnified, retired: fillRetired } as const
 export type FilledStage = keyof typeof FILL
 
 export function hasHealthyDatabase(stage: Stage): stage is FilledStage {
@@ -85,15 +85,17 @@ async function applyOnce(
       stage,
       red: [],
       complaints: [`could not be applied: ${error.message}`],
-      ...(error.code?.startsWith(INTEGRITY) && { refusedBy: error.constraint ?? error.message }),
+      ...(REFUSES.test(error.code ?? '') && { refusedBy: error.constraint ?? error.message }),
     }
   } finally {
     await database.drop()
   }
 }
 
-/** The class of SQLSTATEs of refused rows: https://www.postgresql.org/docs/17/errcodes-appendix.html */
-const INTEGRITY = '23'
+/**
+ * What a constraint refuses, and a table that is not there: https://www.postgresql.org/docs/17/errcodes-appendix.html
+ */
+const REFUSES = /^(23|42P01)/
 
 /** Ids of the rules that found something, whatever their severity. */
 export function redOf(report: Report): string[] {

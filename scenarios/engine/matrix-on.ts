@@ -42,12 +42,12 @@ export async function killMatrixOn(
 
   const known = new Set(catalogue.invariants.map(({ id }) => id))
   const kills: Kill[] = []
-  for (const fault of breaks.filter(({ stages }) => stages.includes(stage))) {
-    const here: Break = {
-      ...fault,
-      stages: [stage],
-      turnsRed: [...new Set([...fault.turnsRed, ...red])].filter((id) => known.has(id)),
-    }
+  // What was true of the one ledger with its legacy table is true of it without.
+  const from = stage === 'retired' ? 'unify' : stage
+  for (const fault of breaks.filter(({ stages }) => stages.includes(from))) {
+    const turnsRed = fault.turnsRed.filter((id) => known.has(id))
+    if (turnsRed.length === 0) continue
+    const here: Break = { ...fault, stages: [stage], turnsRed: [...new Set([...turnsRed, ...red])] }
     for (const kill of await applyBreak(here, { databases, healthy: { [stage]: template }, catalogue })) {
       kills.push({ ...kill, red: kill.red.filter((id) => !red.includes(id)) })
     }
