@@ -4,11 +4,11 @@ import { Command, CommanderError } from 'commander'
 import { entitlements, readEvidence } from '../audits/evidence.ts'
 import { adjust } from '../fixtures/migrations/adjust.ts'
 import type { Report } from '../fixtures/migrations/backfill.ts'
-import { differences } from '../fixtures/migrations/differences.ts'
+import { eachDifference } from '../fixtures/migrations/differences.ts'
 import { dryRun } from '../fixtures/migrations/dry-run.ts'
 import { beat, installHeartbeat } from '../fixtures/migrations/heartbeat.ts'
 import { dropRetired, retire } from '../fixtures/migrations/retire.ts'
-import { toCsv } from '../fixtures/migrations/reviewed.ts'
+import { CsvFile } from '../fixtures/migrations/reviewed.ts'
 import { retirementInWords, statusInWords, verificationInWords } from '../fixtures/migrations/road-words.ts'
 import { migrate, type Step } from '../fixtures/migrations/run.ts'
 import { status } from '../fixtures/migrations/status.ts'
@@ -17,14 +17,15 @@ import { undo } from '../fixtures/migrations/undo.ts'
 import { isVerified, verify } from '../fixtures/migrations/verify.ts'
 import {
   adjustmentInWords,
-  differencesInWords,
+  DifferencesTally,
   dryRunInWords,
+  findingInWords,
   heartbeatInWords,
   migrationInWords,
   usersToCsv,
 } from '../fixtures/migrations/words.ts'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
-import { outliveReader } from './closed-pipe.ts'
+import { outliveReader, say } from './closed-pipe.ts'
 
 outliveReader()
 
@@ -132,10 +133,22 @@ program
   .action(async (options: { database: string; evidence?: string; csv?: string }) => {
     const target = parseTarget(options.database)
     const evidence = options.evidence ? entitlements(await readEvidence(options.evidence)) : undefined
-    const found = await differences(target, evidence)
-    print(differencesInWords(found))
+    const csv =
+      options.csv === undefined ? undefined : await newFile(options.csv, CsvFile.create(options.csv))
+    const tally = new DifferencesTally()
+    try {
+      const looked = await eachDifference(target, evidence, async (finding, { database: name }) => {
+        tally.add(finding)
+        await say(findingInWords(finding))
+        if (csv !== undefined) await newFile(options.csv ?? '', csv.write(finding, name))
+      })
+      print(tally.inWords(looked))
+      if (csv !== undefined) await newFile(options.csv ?? '', csv.end())
+    } catch (error) {
+      await csv?.abandon()
+      throw error
+    }
     if (options.csv === undefined) return
-    await write(options.csv, toCsv(found))
     print([
       '',
       `review ${options.csv}: strike out what should not be posted, then run adjust --file ${options.csv}`,
@@ -199,9 +212,13 @@ function print(lines: readonly string[]): void {
   console.log(lines.join('\n'))
 }
 
-/** A file that is there may have been reviewed already: it is never overwritten. */
 async function write(file: string, text: string): Promise<void> {
-  await writeFile(file, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+  await newFile(file, writeFile(file, text, { flag: 'wx' }))
+}
+
+/** A file that is there may have been reviewed already: it is never overwritten. */
+function newFile<T>(file: string, making: Promise<T>): Promise<T> {
+  return making.catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(
       error.code === 'EEXIST'
         ? `${file} is there already: name another file`
