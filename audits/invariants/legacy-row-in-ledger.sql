@@ -28,7 +28,6 @@ with legacy as (
       coalesce(x.j ->> 'tokens_remaining', x.j ->> 'balance_after')::bigint as balance_after,
       x.j -> 'metadata' ->> 'token_usage_id' as usage_id,
       (x.j ->> 'created_at')::timestamptz as created_at) as r
-  where r.tokens <> 0
   union all
   select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.balance_after, d.drip_date
   from public.token_drips as d
@@ -71,7 +70,9 @@ from legacy as l
 full join counted as c on c.source = l.source and c.source_id = l.source_id
 left join public.token_usage as u on u.id = c.id
 where l.source_id is null
-   or c.counterparts is distinct from 1
+   or c.counterparts > 1
+   -- Of rows of 0 unify copies use alone.
+   or c.id is null and l.tokens <> 0
    or u.user_id <> l.user_id
    or u.tokens_used <> l.tokens
    or u.balance_after <> l.balance_after

@@ -8,7 +8,7 @@ with legacy as materialized (
     l.usage_id like '________-____-____-____-____________' and translate(l.usage_id, '0123456789abcdef', '') = '----' as linked
   from (
     select
-      'token_transactions' as source, t.id as source_id, t.user_id, r.tokens,
+      'token_transactions' as source, t.id as source_id, t.user_id, r.tokens, r.type,
       case
         when r.type in (
           'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
@@ -28,13 +28,13 @@ with legacy as materialized (
         coalesce(x.j ->> 'tokens_remaining', x.j ->> 'balance_after')::bigint as balance_after,
         x.j -> 'metadata' ->> 'token_usage_id' as usage_id,
         (x.j ->> 'created_at')::timestamptz as created_at) as r
-    where r.tokens <> 0
     union all
     select
-      'token_drips', d.id, d.user_id, d.drip_amount, true, d.balance_after, d.metadata ->> 'token_usage_id'
+      'token_drips', d.id, d.user_id, d.drip_amount, 'drip', true, d.balance_after, d.metadata ->> 'token_usage_id'
     from public.token_drips as d
-    where d.drip_amount <> 0
   ) as l
+  -- Of rows of 0 unify copies use alone.
+  where l.tokens <> 0 or l.adds is false and l.type <> 'admin_deduct'
 ),
 copied as materialized (
   select
