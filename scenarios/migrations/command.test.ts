@@ -1,32 +1,15 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { command as migrate } from './cli.ts'
 import { test as base } from './test.ts'
-
-interface Run {
-  readonly code: number
-  readonly out: string
-  /** What went to stderr, one line unless help was asked for. */
-  readonly err: string
-}
-
-const ROOT = join(import.meta.dirname, '../..')
 
 const test = base.extend('folder', async ({ onTestFinished }) => {
   const folder = await mkdtemp(join(tmpdir(), 'migrate-'))
   onTestFinished(() => rm(folder, { recursive: true }))
   return folder
 })
-
-function migrate(...args: string[]): Promise<Run> {
-  return new Promise((resolve) => {
-    execFile(process.execPath, ['scripts/migrate.ts', ...args], { cwd: ROOT }, (error, out, err) => {
-      resolve({ code: error === null ? 0 : Number(error.code), out, err })
-    })
-  })
-}
 
 test('the road from the command line', async ({ asFound: { database, found }, folder }) => {
   const ann = await found.user({ balance: 100 })

@@ -1,28 +1,16 @@
-import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { dryRun } from '../../fixtures/migrations/dry-run.ts'
 import { migrate } from '../../fixtures/migrations/run.ts'
 import { status } from '../../fixtures/migrations/status.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
 import { verify } from '../../fixtures/migrations/verify.ts'
+import { command } from './cli.ts'
 import type { Found } from './found.ts'
 import { insertLegacy } from './installs.ts'
 import { test } from './test.ts'
 
 const FIRST = { transactions: 'first' } as const
 const AT = '2025-03-01T10:00:00Z'
-
-function command(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['scripts/migrate.ts', ...args],
-      { cwd: join(import.meta.dirname, '../..') },
-      (error, out, err) => resolve({ code: error === null ? 0 : Number(error.code), out, err }),
-    )
-  })
-}
 
 async function inUsage(found: Found, user: string, type: string, tokens: number, metadata: unknown, at = AT) {
   await found.db.query(
@@ -133,6 +121,29 @@ describe('what unify refuses, before it has written anything', () => {
       sql: `insert into public.token_usage (user_id, action_type, model_used, tokens_used, created_at)
             select id, 'chat_conversation', 'gpt', 1, now() + interval '1 day' from auth.users`,
       says: /1 row\(s\) of the ledger lie in the future; the first: /,
+    },
+    {
+      what: 'a legacy row from the end of time',
+      sql: `insert into public.token_transactions (user_id, action_type, tokens_used, tokens_remaining, created_at)
+            select id, 'chat', 1, 0, 'infinity' from auth.users`,
+      says: /1 row\(s\) of the ledger lie in the future; the first: /,
+    },
+    {
+      what: 'a drip from tomorrow',
+      sql: `insert into public.token_drips (user_id, drip_amount, drip_date, cycle_number, balance_before, balance_after)
+            select id, 375000, now() + interval '1 day', 1, 0, 375000 from auth.users`,
+      says: /1 row\(s\) of the ledger lie in the future; the first: /,
+    },
+    {
+      what: 'a grant of 0',
+      sql: `insert into public.token_usage (user_id, action_type, model_used, tokens_used)
+            select id, 'admin_grant', 'admin', 0 from auth.users`,
+      says: /token_usage has 1 row\(s\) with a negative size, or a grant or deduction of 0; the first: /,
+    },
+    {
+      what: 'metadata that is no JSON',
+      sql: 'alter table public.token_usage alter metadata drop default, alter metadata type text',
+      says: /token_usage has a shape that the road does not know: .*column metadata is text and not jsonb/,
     },
     {
       what: 'a legacy row of an unknown user',

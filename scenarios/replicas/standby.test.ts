@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Client } from 'pg'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { beat, installHeartbeat } from '../../fixtures/migrations/heartbeat.ts'
@@ -8,6 +11,7 @@ import { type Database, Databases } from '../../fixtures/postgres/databases.ts'
 import { parseTestPostgres } from '../../fixtures/postgres/server.ts'
 import type { Standby } from '../../fixtures/postgres/standbys/standby.ts'
 import { type Replicas, startReplicas } from '../../fixtures/postgres/standbys/start.ts'
+import { command } from '../migrations/cli.ts'
 import { ask, refusal, type Session, session } from './support.ts'
 
 /*
@@ -283,6 +287,49 @@ describe('the heartbeat of the primary', () => {
         'this server is a read-only replica: give the URL of the primary',
       )
     }
+  })
+})
+
+describe('the road', () => {
+  // Would catch: a command that fails half-way on a replica, or with a stack trace; and a file that only a replica knows.
+  test('is not walked here; what reads alone does, and its file is posted on the primary', async () => {
+    const app = await databases.create('unified')
+    await ask(app.url, `insert into auth.users (id) values ('00000000-0000-4000-8000-000000000001')`)
+    await ask(
+      app.url,
+      `insert into public.user_profiles (user_id, vibe_assistant_tokens_remaining)
+       select id, 100 from auth.users`,
+    )
+    await standby.caughtUp()
+    const here = inDatabase(standby.url, app.name)
+    const folder = await mkdtemp(join(tmpdir(), 'replica-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
+    const file = join(folder, 'lines.csv')
+    expect(await command('differences', '--database', here, '--csv', file)).toMatchObject({
+      code: 0,
+      err: '',
+    })
+    const refused = await Promise.all(
+      [
+        ['status'],
+        ['view'],
+        ['unify'],
+        ['unify', '--dry-run'],
+        ['unify', '--undo'],
+        ['adjust', '--file', file],
+        ['verify'],
+        ['retire'],
+        ['retire', '--drop', '0'],
+      ].map((args) => command(...args, '--database', here)),
+    )
+    for (const { code, err } of refused) {
+      expect(code).toBe(2)
+      expect(err).toMatch(/^migrate: .*a read-only replica: give the URL of the primary\n$/)
+    }
+    expect(refused[0]?.out).toMatch(/^stage: unify$/m)
+    expect((await command('adjust', '--file', file, '--database', app.url)).out).toMatch(
+      /posted 1 line for 1 user/,
+    )
   })
 })
 
