@@ -125,6 +125,13 @@ test('metadata that is no object, in every table', async ({ asFound: { database,
     [ann]: [expect.stringMatching(/^ledger admin_deduct 10 opening: /)],
   })
   expect(isVerified(await verify(parseTarget(database.url)))).toBe(true)
+  const { rows } = await found.db.query(
+    `select jsonb_agg(metadata -> 'legacy_metadata') filter (where tokens_used = 3) as kept,
+       bool_and(jsonb_typeof(metadata) = 'object') as objects from public.token_usage`,
+  )
+  expect(rows[0].objects).toBe(true)
+  expect(rows[0].kept).toHaveLength(5)
+  expect(rows[0].kept).toEqual(expect.arrayContaining([[1], 'text', 7, null]))
   expect(await command('unify', '--undo', '--database', database.url)).toMatchObject({ code: 0, err: '' })
   const { token_transactions, token_drips } = (await found.everything()) as Record<string, unknown>
   expect(before).toMatchObject({ token_transactions, token_drips })
