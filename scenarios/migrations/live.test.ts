@@ -9,7 +9,7 @@ import { insertLegacy } from './installs.ts'
 import { test } from './test.ts'
 
 const USERS = 12
-const BATCH = { batchRows: 10n }
+const BATCH = { batchRows: 4n }
 
 describe('while unify runs', () => {
   // Would catch: a backfill that can't go on where it was cut, one that copies a row twice, and a row that comes in
