@@ -11,6 +11,7 @@ import { startPostgres } from '../fixtures/postgres/server.ts'
 import { deliveriesPerSecond } from '../scenarios/engine/delivery-rate.ts'
 import { fillUnified } from '../scenarios/engine/healthy.ts'
 import { largeLedger } from './bench/large-ledger.ts'
+import { road } from './bench/road.ts'
 import { outliveReader } from './closed-pipe.ts'
 
 outliveReader()
@@ -24,15 +25,24 @@ const command = new Command('bench')
     'measure the audit of a ledger of so many rows, and nothing else; repeatable (1,000,000, 5,000,000 and 10,000,000 without it)',
     rowsOf,
   )
+  .option(
+    '--road <number>',
+    'measure unify on so many legacy rows while the app writes on, and nothing else; repeatable (1,000,000 without it)',
+    rowsOf,
+  )
 await command.parseAsync()
-const { rows } = command.opts<{ rows?: readonly number[] }>()
+const chosen = command.opts<{ rows?: readonly number[]; road?: readonly number[] }>()
+const all = chosen.rows === undefined && chosen.road === undefined
 
 const server = await startPostgres()
 console.log(server.says)
 const databases = new Databases(server.url)
 try {
-  if (rows === undefined) await small()
-  for (const size of rows ?? [1_000_000, 5_000_000, 10_000_000]) await largeLedger(databases, size)
+  if (all) await small()
+  for (const size of chosen.road ?? (all ? [1_000_000] : [])) await road(databases, size)
+  for (const size of chosen.rows ?? (all ? [1_000_000, 5_000_000, 10_000_000] : [])) {
+    await largeLedger(databases, size)
+  }
 } finally {
   await databases.close()
   await server.stop()
