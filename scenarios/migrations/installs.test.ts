@@ -65,6 +65,7 @@ describe.for(INSTALLS)('an install $name', (install) => {
 
     expect(await undo(target, 'retire')).toBe(true)
     expect(await status(target)).toMatchObject({ stage: 'unify', plan: [] })
+    expect((await migrate(target, 'unify')).nothingToDo).toBe(true)
     expect(await undo(target, 'unify')).toBe(true)
     const back = await status(target)
     expect(back).toMatchObject({ stage: 'view', next: 'unify', shapes: viewed.shapes })
