@@ -55,6 +55,42 @@ describe('rows that are in both tables', () => {
   })
 })
 
+describe('a payment that the two tables name differently', () => {
+  // Would catch: a purchase counted twice because one table knows its session and the other its payment intent, and a
+  // key that its own row does not bear out, by which the same purchase could be granted again.
+  test('is one movement, whose row names all that either table knew', async ({
+    asFound: { database, found },
+  }) => {
+    const target = parseTarget(database.url)
+    const ann = await found.user({ balance: 1_500 })
+    const inBoth = async (tokens: number, legacy: object, usage: object, usageAt: string) => {
+      await found.db.query(
+        `insert into public.token_transactions (user_id, action_type, tokens_used, tokens_remaining, metadata, created_at)
+         values ($1, 'pack_purchase', $2, 0, $3, $4)`,
+        [ann, tokens, legacy, AT],
+      )
+      await inUsage(found, ann, 'admin_grant', tokens, usage, usageAt)
+    }
+    const both = { stripe_session_id: 'cs_1', stripe_payment_intent: 'pi_1' }
+    // An hour apart: the payment tells.
+    await inBoth(400, { stripe_payment_intent: 'pi_1' }, both, '2025-03-01T11:00:00Z')
+    // Nothing that could be compared: the moment tells.
+    await inBoth(500, { stripe_session_id: 'cs_2' }, { stripe_payment_intent: 'pi_2' }, AT)
+    // Other payments at the same moment.
+    await inBoth(300, { stripe_session_id: 'cs_3' }, { stripe_session_id: 'cs_4' }, AT)
+
+    await migrate(target, 'unify')
+    expect((await found.ledger(ann)).sort()).toEqual([
+      'token_pack_purchase 300 checkout_session:cs_3',
+      'token_pack_purchase 300 checkout_session:cs_4',
+      'token_pack_purchase 400 checkout_session:cs_1',
+      'token_pack_purchase 500 checkout_session:cs_2',
+    ])
+    expect(await verify(target)).toMatchObject({ unmatched: [], sumsOff: [] })
+    expect(await violations(database.url)).toEqual([])
+  })
+})
+
 describe('a backfill that somebody has run five times', () => {
   // The database of the incident: 6 rows and 3,164,390 tokens, where 2 rows and 600,000 were right.
   test('is found, and each legacy row gets one counterpart', async ({ asFound: { database, found } }) => {
