@@ -8,6 +8,7 @@ import { command } from './cli.ts'
 import type { Found } from './found.ts'
 import { insertLegacy } from './installs.ts'
 import { test } from './test.ts'
+import { violations } from './violations.ts'
 
 const FIRST = { transactions: 'first' } as const
 const AT = '2025-03-01T10:00:00Z'
