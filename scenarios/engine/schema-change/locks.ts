@@ -48,7 +48,7 @@ interface Look {
 }
 
 /** On full tables no statement of a migration may take longer; on production it has many times the rows. */
-const STATEMENT_TIMEOUT_MS = 60_000
+const STATEMENT_TIMEOUT_MS = 300_000
 
 /** What was seen, up to the statement that failed, if one did. */
 export interface LockTrial {
