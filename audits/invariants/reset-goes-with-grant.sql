@@ -24,7 +24,12 @@ select
   r.created_at as occurred_at,
   r.user_id
 from resets as r
-left join public.token_usage as g on g.grant_key = r.grant_of
+left join public.token_usage as k on k.grant_key = r.grant_of
+-- What a copied drip let expire is named by the drip, also where the drip's own grant is named by its invoice.
+left join public.token_usage as c
+  on k.id is null and split_part(r.grant_of, ':', 1) = 'legacy'
+    and c.metadata ->> 'legacy_table' = split_part(r.grant_of, ':', 2) and c.metadata ->> 'legacy_id' = split_part(r.grant_of, ':', 3)
+left join public.token_usage as g on g.id = coalesce(k.id, c.id)
 where g.id is null
    or g.user_id <> r.user_id
    or r.balance_after <> 0

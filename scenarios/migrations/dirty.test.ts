@@ -151,6 +151,27 @@ describe('renewals and drips', () => {
   })
 })
 
+// Would catch: an audit that calls each expiry of an old drip a reset without its grant, once its invoice is known.
+test('what a drip let expire goes with its grant, also where that has the key of an invoice', async ({
+  asFound: { database, found },
+}) => {
+  const ann = await found.user()
+  for (const n of [1, 2, 3, 4, 5]) await found.drip(ann, 'sub_1', `in_${n}`)
+  await found.db.query(
+    `insert into public.payment_history (user_id, subscription_id, stripe_invoice_id, amount, status, paid_at)
+     select user_id, subscription_id, 'in_5', 9900, 'succeeded', drip_date from public.token_drips where expired_tokens > 0`,
+  )
+  await found.db.query(
+    `update public.token_drips set drip_date = drip_date - interval '28 days' * (10 - cycle_number) where cycle_number < 5`,
+  )
+  await migrate(parseTarget(database.url), 'unify')
+  expect((await found.ledger(ann)).map((entry) => entry.replace(/[0-9a-f-]{36}/, '…')).slice(-2)).toEqual([
+    'admin_deduct 1500000 legacy:token_drips:…:reset',
+    'subscription_grant 375000 invoice:in_5',
+  ])
+  expect(await violations(database.url)).toEqual([])
+})
+
 describe('what unify refuses, before it has written anything', () => {
   const cases: { what: string; sql: string; says: RegExp }[] = [
     {
