@@ -55,6 +55,17 @@ test('the road from the command line', async ({ asFound: { database, found }, fo
   expect((await migrate('differences', '--database', url)).out).toMatch(/2 users: everything adds up/)
 })
 
+// Would catch: a look that replaces the view, if only to roll that back; it waits for every reader, and they for it.
+test('status does not touch the view that somebody reads', async ({ asFound: { database, found } }) => {
+  const { url } = database
+  await found.user()
+  await migrate('view', '--database', url)
+  await found.db.query('begin')
+  await found.db.query('select from public.token_ledger')
+  expect(await migrate('status', '--database', url)).toMatchObject({ code: 0, err: '' })
+  await found.db.query('rollback')
+})
+
 test('evidence is read as the audit reads it', async ({ asFound: { database, found }, folder }) => {
   const ann = await found.user()
   await found.db.query(
