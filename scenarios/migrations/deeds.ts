@@ -67,18 +67,24 @@ export class Deeds {
     const late = all('session') || all('intent') ? deed.lateSeconds : Math.min(deed.lateSeconds, 3)
     const fate = tokens === 0 && !isUse(word.is) ? 'stays' : 'counterpart'
 
+    let keyed = false
+    const stored = ({ names: its }: { names: Naming }) => {
+      keyed ||= its === 'session' || its === 'both'
+      return 1
+    }
     let inLegacy = 0
     for (const [i, { negative, ...entry }] of legacy.entries()) {
       const when = deed.timeless ? ('never' as const) : minute * MINUTE + i * 1_000
       const row = { ...entry, fact, when, type: word.was, size: negative ? -tokens : tokens }
-      if (await this.#books.legacyRow(owed, fate, row)) inLegacy += fate === 'counterpart' ? 1 : 0
+      if ((await this.#books.legacyRow(owed, fate, row)) && fate === 'counterpart') inLegacy += stored(entry)
     }
     let inUsage = 0
     for (const [i, entry] of deed.usage.entries()) {
       const type = word.is === 'token_pack_purchase' ? 'admin_grant' : word.is
       const metadata = entry.names === 'none' ? entry.metadata : payment(entry.names, fact)
       const at = minute * MINUTE + (late + i) * 1_000 + 300
-      if (await this.#books.to.usage({ user, type, tokens, metadata, failed: deed.failed }, at)) inUsage++
+      if (await this.#books.to.usage({ user, type, tokens, metadata, failed: deed.failed }, at))
+        inUsage += stored(entry)
     }
 
     // What both tables have is one movement, one by one; a call that failed is none, and tells of no other.
@@ -89,11 +95,7 @@ export class Deeds {
     if (times > 1) this.#books.double(fact)
     // Of a pack that token_transactions has oftener, one more event is the counterpart of what is there already.
     if (inUsage > 0 && inUsage >= inLegacy) {
-      this.#packs.set(user, {
-        tokens,
-        fact,
-        keyed: names.some((name) => name === 'session' || name === 'both'),
-      })
+      this.#packs.set(user, { tokens, fact, keyed })
     }
   }
 
