@@ -21,22 +21,25 @@ export interface Kill {
   readonly refusedBy?: string
 }
 
-export async function healthyDatabases(databases: Databases): Promise<HealthyDatabases> {
-  const filled: Partial<Record<Stage, Template<EvidenceText>>> = {}
-  for (const stage of Object.keys(FILL) as FilledStage[])
-    filled[stage] = await healthyDatabase(databases, stage)
-  return filled
+const FILL: Readonly<Record<Stage, (databaseUrl: string) => Promise<EvidenceText>>> = {
+  'as-found': fillAsFound,
+  view: fillView,
+  unify: fillUnified,
+  retired: fillRetired,
 }
 
-const FILL = { 'as-found': fillAsFound, view: fillView, unify: fillUnified, retired: fillRetired } as const
-export type FilledStage = keyof typeof FILL
-
-export function hasHealthyDatabase(stage: Stage): stage is FilledStage {
-  return stage in FILL
-}
-
-export function healthyDatabase(databases: Databases, stage: FilledStage): Promise<Template<EvidenceText>> {
+/** The healthy database of a stage. */
+export function healthyDatabase(databases: Databases, stage: Stage): Promise<Template<EvidenceText>> {
   return databases.makeTemplate(`healthy-${stage}`, FILL[stage], 'as-found')
+}
+
+/** Those of the stages that breaks are written for. */
+export async function healthyDatabases(databases: Databases): Promise<HealthyDatabases> {
+  return {
+    'as-found': await healthyDatabase(databases, 'as-found'),
+    view: await healthyDatabase(databases, 'view'),
+    unify: await healthyDatabase(databases, 'unify'),
+  }
 }
 
 /** Judges a healthy database as it is: with evidence, and nothing given time to settle. */

@@ -2,14 +2,7 @@ import type { Break, Catalogue } from '../../audits/catalogue.ts'
 import type { Databases, Template } from '../../fixtures/postgres/databases.ts'
 import { type Installed, type Left, rulesFor } from './given-schema.ts'
 import { healthyOn } from './healthy-rows.ts'
-import {
-  applyBreak,
-  hasHealthyDatabase,
-  healthyDatabase,
-  judgeHealthy,
-  type Kill,
-  redOf,
-} from './kill-matrix.ts'
+import { applyBreak, healthyDatabase, judgeHealthy, type Kill, redOf } from './kill-matrix.ts'
 
 /** The kill matrix on somebody's schema. */
 export interface MatrixOn {
@@ -25,7 +18,7 @@ export interface MatrixOn {
  * Puts the healthy rows into somebody's schema, and applies every break of its stage. What is red before anything is
  * broken is no kill.
  *
- * Throws HealthyRowRefused, and Error for a stage that no healthy database is of.
+ * Throws HealthyRowRefused.
  */
 export async function killMatrixOn(
   databases: Databases,
@@ -33,7 +26,6 @@ export async function killMatrixOn(
   { catalogue: all, breaks }: { catalogue: Catalogue; breaks: readonly Break[] },
 ): Promise<MatrixOn> {
   const { stage } = given.notes
-  if (!hasHealthyDatabase(stage)) throw new Error(`there are no healthy rows of stage ${stage} to break`)
   const template = await healthyOn(databases, given, await healthyDatabase(databases, stage))
   const database = await databases.createFrom(template)
   const { catalogue, left } = await rulesFor(all, database.url, given.notes)

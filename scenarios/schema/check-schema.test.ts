@@ -157,18 +157,23 @@ describe('check-schema', () => {
     expect(code).toBe(1)
   }, 60_000)
 
-  // The fault is still there for whoever uses the app; it is the audit that has become blind.
-  test('says which fault the audit no longer sees', async ({ expect }) => {
+  // A backfill is green on the empty tables of a test; what it does to rows is what production gets. And where a trigger
+  // hides a fault, that is still there for whoever uses the app: it is the audit that has become blind.
+  test('says what a backfill does to healthy rows, and which fault the audit no longer sees', async ({
+    expect,
+  }) => {
     const [before, after] = await folders((folder) =>
       writeFile(
         join(folder, '20250301000000_a.sql'),
         `create function public.keep() returns trigger language plpgsql as $$ begin
            if new.vibe_assistant_tokens_remaining = old.vibe_assistant_tokens_remaining + 100 then return null; end if;
            return new; end $$;
-         create trigger keep before update on public.user_profiles for each row execute function public.keep();`,
+         create trigger keep before update on public.user_profiles for each row execute function public.keep();
+         update public.token_usage set tokens_used = 2 * tokens_used where action_type = 'admin_grant';`,
       ),
     )
     const { code, out } = await check(before, after)
+    expect(out).toMatch(/turned red on healthy rows that the change has met: balance-is-ledger-sum-as-found/)
     expect(out).toContain('the audit no longer sees this fault: A user starts with 100 tokens and no row')
     expect(code).toBe(1)
   }, 60_000)
