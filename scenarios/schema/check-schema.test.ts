@@ -9,8 +9,8 @@ import { test } from '../support/test.ts'
 const ROOT = join(import.meta.dirname, '../..')
 const EXAMPLES = join(ROOT, 'fixtures/examples')
 const MIGRATIONS = 'supabase/migrations'
-/** Enough to see a grant, a plan and AI use. */
-const STORIES = 'pack-paid annual-start use'
+/** Enough to see a grant and AI use. */
+const STORIES = 'pack-paid use'
 
 interface Ran {
   readonly code: number
@@ -76,7 +76,7 @@ describe('the action, on a pull request of an app', () => {
     expect(out).toMatch(
       /AccessExclusiveLock on public\.token_usage, \d+ ms {2}supabase\/migrations\/20250301000000_notes\.sql:12/,
     )
-    expect(out).toContain('stories played: 6 before, 6 after')
+    expect(out).toContain('stories played: 4 before, 4 after')
     expect(out).toMatch(/no harm\n$/)
     expect(out).not.toContain('::error')
     expect(summary).toMatch(/^## ✅ Schema change: no harm\n/)
@@ -154,27 +154,6 @@ describe('check-schema', () => {
     })
     const { code, out } = await check(before, after)
     expect(out).toContain('20250101000000_tokens.sql is there before the change, with another text')
-    expect(code).toBe(1)
-  }, 60_000)
-
-  // A backfill is green on the empty tables of a test; what it does to rows is what production gets. And where a trigger
-  // hides a fault, that is still there for whoever uses the app: it is the audit that has become blind.
-  test('says what a backfill does to healthy rows, and which fault the audit no longer sees', async ({
-    expect,
-  }) => {
-    const [before, after] = await folders((folder) =>
-      writeFile(
-        join(folder, '20250301000000_a.sql'),
-        `create function public.keep() returns trigger language plpgsql as $$ begin
-           if new.vibe_assistant_tokens_remaining = old.vibe_assistant_tokens_remaining + 100 then return null; end if;
-           return new; end $$;
-         create trigger keep before update on public.user_profiles for each row execute function public.keep();
-         update public.token_usage set tokens_used = 2 * tokens_used where action_type = 'admin_grant';`,
-      ),
-    )
-    const { code, out } = await check(before, after)
-    expect(out).toMatch(/turned red on healthy rows that the change has met: balance-is-ledger-sum-as-found/)
-    expect(out).toContain('the audit no longer sees this fault: A user starts with 100 tokens and no row')
     expect(code).toBe(1)
   }, 60_000)
 
