@@ -1,6 +1,7 @@
 import { Client, escapeIdentifier } from 'pg'
 import type { Databases, Template } from '../../fixtures/postgres/databases.ts'
 import type { EvidenceText } from './healthy.ts'
+import { columnsOf, theRest } from './made-up.ts'
 
 /** Everything that the app and the ledger write, what is referred to first. */
 const TABLES = [
@@ -22,7 +23,7 @@ export class HealthyRowRefused extends Error {
 
 /**
  * A healthy database in somebody's schema: the rows of our own healthy database of that stage, in those tables and
- * columns that both have, in the place of the rows that the schema brings.
+ * columns that both have, in the place of the rows that the schema brings. What the schema needs beside them is made up.
  *
  * Throws HealthyRowRefused.
  */
@@ -73,12 +74,14 @@ async function copyTable(from: Client, into: Client, table: string): Promise<voi
   )
   const [first] = rows
   if (first === undefined) return
-  const columns = (await columnsOf(into, table)).filter((name) => name in first.row).map(escapeIdentifier)
-  const list = columns.join(', ')
+  const known = (await columnsOf(into, table)).map(({ name }) => name).filter((name) => name in first.row)
+  const list = known.map(escapeIdentifier).join(', ')
+  const rest = await theRest(into, table, known)
   await into
     .query(
-      `insert into ${table} (${list})
-       select ${list} from jsonb_populate_recordset(null::${table}, $1)`,
+      `insert into ${table} (${list}${rest.columns})
+       select ${list}${rest.values('row')}
+       from (select r.*, row_number() over () as row from jsonb_populate_recordset(null::${table}, $1) as r) as r`,
       [JSON.stringify(rows.map(({ row }) => row))],
     )
     .catch((error: Error) => {
@@ -93,16 +96,6 @@ async function tablesIn(client: Client): Promise<string[]> {
     `select name from unnest($1::text[]) with ordinality as t (name, place)
      where to_regclass(name) is not null order by place`,
     [TABLES],
-  )
-  return rows.map(({ name }) => name)
-}
-
-async function columnsOf(client: Client, table: string): Promise<string[]> {
-  const { rows } = await client.query<{ name: string }>(
-    `select a.attname as name from pg_catalog.pg_attribute as a
-     where a.attrelid = $1::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
-     order by a.attnum`,
-    [table],
   )
   return rows.map(({ name }) => name)
 }

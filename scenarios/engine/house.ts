@@ -1,38 +1,40 @@
 import type { ClientBase } from 'pg'
 import type { Person } from '../../fixtures/people.ts'
-import { OTHER_PRICE, PLANS } from '../../fixtures/stripe/prices.ts'
+import { OTHER_PRICE, PLANS, type Price } from '../../fixtures/stripe/prices.ts'
 import type { Cast } from './cast.ts'
+import { theRest } from './made-up.ts'
 import type { HouseAct } from './story.ts'
 
 /** Makes the app's users: an account, an active profile with nothing on it, and a draft that copies it. */
 export async function addUsers(client: ClientBase, people: Iterable<Person>): Promise<void> {
-  for (const { userId, email, hasDraft } of people) {
+  const profile = await theRest(client, 'public.user_profiles', ['user_id'])
+  const draft = await theRest(client, 'public.user_profiles', DRAFT)
+  for (const [row, { userId, email, hasDraft }] of [...people].entries()) {
     await client.query('insert into auth.users (id, email) values ($1, $2)', [userId, email])
     // Many a schema makes the profile itself, by a trigger on auth.users.
     const { rows } = await client.query<{ id: string }>(
       `with made as (
-         insert into public.user_profiles (user_id)
-         select $1 where not exists (select from public.user_profiles as p where p.user_id = $1)
+         insert into public.user_profiles (user_id${profile.columns})
+         select $1${profile.values(row)}
+         where not exists (select from public.user_profiles as p where p.user_id = $1)
          returning id)
        select id from made union all select p.id from public.user_profiles as p where p.user_id = $1`,
       [userId],
     )
     if (!hasDraft) continue
     await client.query(
-      `insert into public.user_profiles (user_id, version_number, is_draft, is_active, parent_version_id)
-       values ($1, 2, true, false, $2)`,
+      `insert into public.user_profiles (${DRAFT.join(', ')}${draft.columns})
+       values ($1, 2, true, false, $2${draft.values(row)})`,
       [userId, rows[0]?.id],
     )
   }
 }
 
+const DRAFT = ['user_id', 'version_number', 'is_draft', 'is_active', 'parent_version_id']
+
 /** What is sold beside the plans is a tier too: one that grants no tokens. */
 export async function addOtherTier(client: ClientBase): Promise<void> {
-  await client.query(
-    `insert into public.membership_tiers (name, tier_type, billing_interval, stripe_product_id, stripe_price_id)
-     values ($1, 'elite', 'year', $2, $3) on conflict do nothing`,
-    [OTHER_PRICE.name, OTHER_PRICE.product, OTHER_PRICE.id],
-  )
+  await addTier(client, 0, 'elite', OTHER_PRICE)
 }
 
 /**
@@ -40,20 +42,32 @@ export async function addOtherTier(client: ClientBase): Promise<void> {
  * price at Stripe, one that it lacks (a dump holds no rows) is added.
  */
 export async function addPlanTiers(client: ClientBase): Promise<void> {
-  for (const { tier, price } of Object.values(PLANS)) {
+  for (const [row, { tier, price }] of Object.values(PLANS).entries()) {
     const { rowCount } = await client.query(
       `update public.membership_tiers set stripe_product_id = $2, stripe_price_id = $3
        where id = (select t.id from public.membership_tiers as t where t.tier_type::text = $1 order by t.id limit 1)`,
       [tier, price.product, price.id],
     )
     if (rowCount !== 0) continue
-    await client.query(
-      `insert into public.membership_tiers (name, tier_type, stripe_product_id, stripe_price_id)
-       values ($1, $2, $3, $4)`,
-      [price.name, tier, price.product, price.id],
-    )
+    await addTier(client, row + 1, tier, price)
   }
 }
+
+async function addTier(
+  client: ClientBase,
+  row: number,
+  tier: string,
+  { name, product, id }: Price,
+): Promise<void> {
+  const rest = await theRest(client, 'public.membership_tiers', TIER)
+  await client.query(
+    `insert into public.membership_tiers (${TIER.join(', ')}${rest.columns})
+     values ($1, $2, $3, $4${rest.values(row)}) on conflict do nothing`,
+    [name, tier, product, id],
+  )
+}
+
+const TIER = ['name', 'tier_type', 'stripe_product_id', 'stripe_price_id']
 
 /** Does what the act says in our own database. */
 export async function actInHouse(client: ClientBase, cast: Cast, act: HouseAct): Promise<void> {

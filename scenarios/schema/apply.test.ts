@@ -6,6 +6,9 @@ import { describe } from 'vitest'
 import { applySchema } from '../../fixtures/schema/apply.ts'
 import { readSchema, type Schema } from '../../fixtures/schema/schema.ts'
 import { install } from '../engine/given-schema.ts'
+import { Play } from '../engine/play.ts'
+import { storiesNamed } from '../engine/stories.ts'
+import type { Story } from '../engine/story.ts'
 import { test } from '../support/test.ts'
 
 const AS_FOUND = join(import.meta.dirname, '../../fixtures/schema/as-found.sql')
@@ -125,6 +128,43 @@ describe('a schema is applied', () => {
     const { files } = await folder({ '1_a.sql': sql })
     await expect(applySchema(url, files)).rejects.toThrow(`1_a.sql${says}`)
   })
+})
+
+// Somebody else's tables have more columns than those we know, and make profiles by themselves.
+test('users and plans are added to tables that need more than we know', async ({ database, expect }) => {
+  const { url } = await database('supabase')
+  const { files } = await readSchema(AS_FOUND)
+  await install(
+    url,
+    await folder({
+      '1_a.sql': String(files[0]?.text),
+      '2_b.sql': `
+        delete from public.membership_tiers;
+        alter table public.membership_tiers
+          add column slug text not null unique, add column features jsonb not null, add column rank int not null;
+        alter table public.user_profiles
+          add column handle text not null unique, add column mood text not null check (mood in ('good', 'bad'));
+        create function public.welcome() returns trigger language plpgsql security definer as $$ begin
+          insert into public.user_profiles (user_id, handle, mood) values (new.id, new.email, 'good'); return new; end $$;
+        create trigger welcome after insert on auth.users for each row execute function public.welcome();`,
+    }),
+  )
+  const play = await Play.open({ databaseUrl: url })
+  try {
+    const app = await play.startApp('as-found')
+    const [story] = storiesNamed(['mixture-several-users'])
+    const { played } = await play
+      .perform(story as Story, app, { plan: 'in-order' })
+      .finally(() => app.close())
+    expect(played.length).toBeGreaterThan(0)
+  } finally {
+    await play.close()
+  }
+  expect(await ask(url, `select tier_type::text as tier from public.membership_tiers order by 1`)).toEqual([
+    { tier: 'elite' },
+    { tier: 'vision_pro_28day' },
+    { tier: 'vision_pro_annual' },
+  ])
 })
 
 describe('a dump', () => {

@@ -86,6 +86,15 @@ describe('on the rows of a healthy ledger', () => {
     ])
   })
 
+  // It passes on an empty table, and the first row of production stops it.
+  test('a column that old rows can’t fill is seen', async ({ databases, expect }) => {
+    expect(
+      await harmsOf(databases, 'alter table public.user_profiles add column handle text not null'),
+    ).toEqual([
+      'it fails on the rows of a healthy ledger: column "handle" of relation "user_profiles" contains null values',
+    ])
+  })
+
   test('a new column, a new table and a new type are no harm', async ({ databases, expect }) => {
     expect(
       await harmsOf(
