@@ -41,6 +41,16 @@ describe('the action schema-check', () => {
   })
 })
 
+test('GitHub accepts the workflow that the page on schemas gives to apps', () => {
+  const [, example = ''] = /```yaml\n([\s\S]*?)```/.exec(read('fixtures/schema/README.md')) ?? []
+  expect(schemaErrors(`name: Schema\n${example}`)).toEqual([])
+  const { jobs } = parse(example)
+  const { inputs } = parse(read('.github/workflows/schema-check.yml')).on.workflow_call
+  expect(Object.keys(inputs)).toEqual(expect.arrayContaining(Object.keys(jobs.schema.with)))
+  const required = Object.keys(inputs).filter((name) => inputs[name].required)
+  expect(Object.keys(jobs.schema.with)).toEqual(expect.arrayContaining(required))
+})
+
 describe('what is wrong in a workflow is seen', () => {
   // Each is one slip in the real file; GitHub would refuse it, or, worse for a schedule, never start it.
   test.each([
