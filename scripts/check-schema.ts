@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { access, constants } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { Command, CommanderError } from 'commander'
 import { readBreaks } from '../audits/catalogue.ts'
 import { writeWhole } from '../audits/write-whole.ts'
@@ -38,6 +39,12 @@ async function main(): Promise<number> {
   await command.parseAsync()
   const options = command.opts<Options>()
   const stories = storiesNamed([...new Set(command.args)])
+  const { markdown } = options
+  if (markdown !== undefined) {
+    await access(dirname(markdown), constants.W_OK).catch(() => {
+      throw new UsageError(`--markdown ${markdown}: its folder does not exist or can't be written to`)
+    })
+  }
   const [before, after] = [await folder(options.before), await folder(options.after)]
   // Loaded when they are wanted: a wrong flag is answered at once.
   const { allRules } = await import('../scenarios/engine/outcome.ts')
@@ -66,7 +73,7 @@ async function main(): Promise<number> {
     if (judgement.after !== undefined) console.log(renderInstalled(after, judgement.after).join('\n'))
     process.stdout.write(`\n${renderTerminal(judgement)}`)
     if (process.env.GITHUB_ACTIONS === 'true') process.stdout.write(renderAnnotations(judgement))
-    if (options.markdown !== undefined) await writeWhole(options.markdown, renderMarkdown(judgement))
+    if (markdown !== undefined) await writeWhole(markdown, renderMarkdown(judgement))
     return EXIT[verdictOf(judgement)]
   } finally {
     await services.stop()

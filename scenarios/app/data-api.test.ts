@@ -42,6 +42,19 @@ describe('the Data API answers as Supabase does', () => {
     expect(readBack).toMatchObject({ status: 401, error: { code: '42501' } })
   })
 
+  // Would catch: an API that grants its roles what the schema has taken from them; every story would be told as well.
+  test('a role may do what the schema lets it, and no more', async ({ api }) => {
+    await api.db.query('revoke insert on public.token_usage from service_role')
+    expect(await api.service.from('token_usage').insert(use(api.ann))).toMatchObject({
+      status: 403,
+      error: { code: '42501' },
+    })
+    const { rows } = await api.db.query(
+      `select has_table_privilege('service_role', 'public.token_usage', 'insert') as may`,
+    )
+    expect(rows).toEqual([{ may: false }])
+  })
+
   test('an update of hidden rows is no error, and changes nothing', async ({ api }) => {
     const update = { vibe_assistant_tokens_remaining: 1 }
     const answer = await api.anon.from('user_profiles').update(update).eq('user_id', api.ann)

@@ -17,6 +17,8 @@ export interface Kill {
   readonly red: readonly string[]
   /** What is not as the break's header says, a line each; empty: exactly the declared rules, naming the subject. */
   readonly complaints: readonly string[]
+  /** The break's statements ran. */
+  readonly applied: boolean
   /** Why the fault is not possible here: the constraint that refuses it, the table that is not there. */
   readonly refusedBy?: string
 }
@@ -80,13 +82,20 @@ async function applyOnce(
     const evidence = parseEvidence(template.notes, 'the evidence of a healthy database')
     const subjects = await breakIt(database.url, fault, evidence)
     const report = await judge(database.url, catalogue, fault.needsEvidence ? evidence : undefined)
-    return { break: fault, stage, red: redOf(report), complaints: complaintsAbout(fault, report, subjects) }
+    return {
+      break: fault,
+      stage,
+      red: redOf(report),
+      complaints: complaintsAbout(fault, report, subjects),
+      applied: true,
+    }
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error
     return {
       break: fault,
       stage,
       red: [],
+      applied: false,
       complaints: [`could not be applied: ${error.message}`],
       ...(REFUSES.test(error.code ?? '') && { refusedBy: error.constraint ?? error.message }),
     }

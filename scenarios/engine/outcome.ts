@@ -129,13 +129,16 @@ export function renderPerformance({ story, plan, app, cast, played }: Performanc
   return `${head}\n${renderTimeline(played, names)}`
 }
 
-/** An outcome as text: as told, or what is not and the line that plays it again. */
-export function renderOutcome(outcome: Outcome): string {
+/**
+ * An outcome as text: as told, or what is not and the line that plays it again.
+ * @param flags that this line needs, with a blank before each
+ */
+export function renderOutcome(outcome: Outcome, flags = ''): string {
   const { red, complaints } = outcome
   const declared = red.length > 0 ? `  red, as declared: ${red.join(', ')}\n` : ''
   if (complaints.length === 0) return `${declared}  as told`
   const lines = complaints.map((complaint) => `  ✗ ${complaint}`)
-  return [...lines, `  to play it again: ${reproduce(outcome)}`].join('\n')
+  return [...lines, `  to play it again: ${reproduce(outcome)}${flags}`].join('\n')
 }
 
 /** The names of the stories that broke; where only the database as a whole tells, of all of them. */

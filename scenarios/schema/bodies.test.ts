@@ -58,7 +58,13 @@ describe('a function that can never run is found by running it', () => {
     const failed = await run(
       url,
       `create function public.refuse(p_user_id uuid) returns void language plpgsql as $$ begin raise exception 'no'; end $$;
-       create function public.divide(p_by int) returns int language sql as $$ select 1 / (p_by - 1) $$;`,
+       create function public.divide(p_by int) returns int language sql as $$ select 1 / (p_by - 1) $$;
+       create function public.kind(p_kind text) returns void language plpgsql as $$ begin
+         raise exception 'unknown kind' using errcode = '22P02'; end $$;
+       create function public.parse(p_id text) returns uuid language sql as $$ select p_id::uuid $$;
+       create function public.many(p_names text[], p_days daterange, variadic p_more int[]) returns int language sql as $$ select 1 $$;
+       create function public.any(p_some anyarray) returns int language sql as $$ select 1 $$;
+       create procedure public.sweep(p_days int) language plpgsql as $$ begin null; end $$;`,
     )
     expect(failed).toEqual(new Map())
   })

@@ -2,7 +2,7 @@ import { Client } from 'pg'
 import { describe } from 'vitest'
 import { splitStatements } from '../../fixtures/schema/statements.ts'
 import { unmatched } from '../engine/schema-change/calls.ts'
-import { opened, valuesLost } from '../engine/schema-change/difference.ts'
+import { opened, taken, valuesLost } from '../engine/schema-change/difference.ts'
 import { type Facts, readFacts } from '../engine/schema-change/facts.ts'
 import { test } from '../support/test.ts'
 
@@ -47,6 +47,16 @@ describe('a value that is no longer allowed is seen', () => {
       'a second CHECK beside the first',
       "alter table public.token_usage add constraint t check (action_type <> '' and action_type in ('admin_grant')) not valid",
       /token_usage\.action_type no longer allows .*admin_deduct/,
+    ],
+    [
+      'a list beside null',
+      recheck("action_type is null or action_type in ('admin_grant')"),
+      /no longer allows .*transcription/,
+    ],
+    [
+      'values that are told one by one',
+      recheck("action_type = 'admin_grant' or action_type = 'admin_deduct'"),
+      /no longer allows .*transcription/,
     ],
     ['a CHECK of one value', recheck("action_type = 'admin_grant'"), /no longer allows .*transcription/],
     [
@@ -168,6 +178,49 @@ describe('a door that opens is seen', () => {
   })
 })
 
+// A check that cries at every policy that is written more tightly, or as Supabase advises, is switched off.
+test.for<[string, string]>([
+  ['a restriction more', 'create policy recent on public.payment_history as restrictive using (amount > 0)'],
+  ['another name', 'alter policy "own payments: select" on public.payment_history rename to mine'],
+  [
+    'a condition more',
+    `alter policy "own payments: select" on public.payment_history using (auth.uid() = user_id and status = 'succeeded')`,
+  ],
+  [
+    'the advice of Supabase',
+    `drop policy "own payments: select" on public.payment_history;
+     create policy "own payments" on public.payment_history for select to authenticated
+       using ((select auth.uid()) = user_id)`,
+  ],
+  [
+    'a view with the reader’s rights',
+    'create view public.v with (security_invoker = yes) as select * from public.payment_history',
+  ],
+])('a policy with %s opens nothing', async ([, sql], { database, expect }) => {
+  const { before, after } = await around((await database('as-found')).url, sql)
+  expect(opened(before, after, nobody).filter(({ level }) => level === 'harm')).toEqual([])
+})
+
+test('what the app’s routes may no longer do, and what nothing holds unique any more, is seen', async ({
+  database,
+  expect,
+}) => {
+  const { before, after } = await around(
+    (await database('as-found')).url,
+    `revoke insert on public.token_usage from service_role;
+     revoke execute on function public.grant_annual_tokens from public, service_role;
+     drop index public.customer_subscriptions_one_live;
+     alter table public.membership_tiers drop column name;`,
+  )
+  expect(say(taken(before, after, nobody))).toEqual([
+    "harm: service_role may no longer INSERT public.token_usage: the app's routes come as service_role",
+    "harm: service_role may no longer EXECUTE public.grant_annual_tokens(uuid,uuid): the app's routes come as service_role",
+    expect.stringMatching(
+      /^harm: nothing holds this unique any more: public\.customer_subscriptions USING btree \(user_id\) WHERE/,
+    ),
+  ])
+})
+
 // What becomes narrower has another policy, or another owner, and opens nothing.
 test('a door that is closed by half is no door that opens', async ({ database, expect }) => {
   const { url } = await database('as-found')
@@ -200,6 +253,13 @@ describe('a caller and a function that no longer fit are seen', () => {
       /^harm: no caller gives public\.grant_annual_tokens\(p_user uuid, p_subscription uuid\) its arguments/,
     ],
     [
+      'arguments that are renamed, whoever calls it',
+      `drop function public.grant_trial_tokens;
+       create function public.grant_trial_tokens(p_who uuid, p_subscription_id uuid, p_tokens int, p_trial_period_days int)
+       returns jsonb language sql as $$ select '{}'::jsonb $$`,
+      /^harm: (the arguments of public\.grant_trial_tokens\(p_user_id uuid, .*have other names|no caller gives public\.grant_trial_tokens\(p_who uuid)/,
+    ],
+    [
       'a call with an argument too many',
       gift("perform public.grant_annual_tokens(p_user, null, 'x');"),
       /^harm: public\.gift\(uuid\) calls public\.grant_annual_tokens with 3 by position, and no function takes that: there is public\.grant_annual_tokens\(uuid,uuid\)$/,
@@ -227,6 +287,20 @@ describe('a caller and a function that no longer fit are seen', () => {
     [
       'a call that leaves out what has a default',
       `create function public.f(a int, b int default 1) returns int language sql as $$ select a $$; ${gift('perform public.f(1); perform public.f(a => 1); perform public.f(1, b => 2);')}`,
+    ],
+    [
+      'a query of that name',
+      `create function public.totals(p_user uuid) returns int language sql as $$ select 1 $$;
+       ${gift('perform 1 from (with totals (user_id, n) as (select p_user, 1) select * from totals) as t; perform public.totals(p_user);')}`,
+    ],
+    [
+      'a function that Postgres has too',
+      `create function public.date(a text, b text) returns text language sql as $$ select a || b $$;
+       ${gift("perform date(now()); perform public.date('a', 'b');")}`,
+    ],
+    [
+      'a text with a backslash',
+      gift("raise notice E'it\\'s grant_annual_tokens(1)'; perform $q$ grant_annual_tokens(1) $q$;"),
     ],
     [
       'a name in a comment or a text',

@@ -46,7 +46,12 @@ describe('on tables of 100,000 rows', () => {
     [
       'a short lock, and then all rows',
       `alter table ${USAGE} add column a int;\nupdate ${USAGE} set a = 1`,
-      { mode: 'AccessExclusiveLock', line: 1, reads: true, rewrites: false },
+      { mode: 'AccessExclusiveLock', line: 2, reads: true, rewrites: false },
+    ],
+    [
+      'a short lock, and then a rewrite',
+      `alter table ${USAGE} add column a int;\n\nalter table ${USAGE} alter column tokens_used type bigint`,
+      { mode: 'AccessExclusiveLock', line: 3, reads: true, rewrites: true },
     ],
   ])('%s', async ([, sql, told], { database, databases, expect }) => {
     const full = await databases.makeTemplate('full-tables', load, 'as-found')

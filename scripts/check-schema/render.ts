@@ -13,10 +13,10 @@ export function renderTerminal(judgement: Judgement): string {
   const { findings, unjudged, holds, done } = judgement
   return [
     ...sorted(findings).flatMap(({ level, what, where }) => [
-      `${level.padEnd(7)} ${printable(what)}`,
+      `${level.padEnd(7)} ${oneLine(what)}`,
       ...(where === undefined ? [] : [`        ${place(where)}`]),
     ]),
-    ...unjudged.map((what) => `OPEN    ${printable(what)}`),
+    ...unjudged.map((what) => `OPEN    ${oneLine(what)}`),
     ...(holds.length === 0 ? [] : [`locks that keep writers waiting, on tables of ${ROWS} rows`]),
     ...holds.map((hold) => `        ${sayHold(hold)}  ${place(hold)}`),
     ...done,
@@ -72,6 +72,8 @@ function fromRoot(file: string): string {
   return path.startsWith('..') ? file : path
 }
 
+const oneLine = (text: string) => printable(text.replaceAll(/\s*\n\s*/g, '; '))
+
 function escaped(text: string): string {
-  return printable(text).replaceAll(/[\\`*_{}[\]<>#|]/g, '\\$&')
+  return oneLine(text).replaceAll(/[\\`*_{}[\]<>#|]/g, '\\$&')
 }

@@ -109,7 +109,7 @@ async function groundOf(order: Order, databases: Databases): Promise<Ground> {
 async function playOn(
   databaseUrl: string,
   stories: readonly Story[],
-  { app: wanted, plan, standInPort }: Order,
+  { app: wanted, plan, standInPort, schema }: Order,
   ground: Ground,
   stripeMockUrl: string | undefined,
 ): Promise<Outcome> {
@@ -133,7 +133,7 @@ async function playOn(
       await app.close()
     }
     const outcome = await judge(play, performances, ground.catalogue)
-    console.log(renderOutcome(outcome))
+    console.log(renderOutcome(outcome, schema && ` --schema ${schema.path}`))
     return outcome
   } finally {
     await play.close()
@@ -147,9 +147,8 @@ async function writeEvidence(file: string, outcomes: readonly Outcome[]): Promis
 
 function summarize(outcomes: readonly Outcome[], ms: number): boolean {
   const performances = outcomes.flatMap((outcome) => outcome.performances)
-  const stories = performances
   const sent = performances.flatMap(({ played }) => played).reduce((sum, step) => sum + step.sent.length, 0)
-  const told = `${stories.length} ${stories.length === 1 ? 'story' : 'stories'}, ${sent} requests, ${(ms / 1_000).toFixed(1)} s`
+  const told = `${performances.length} ${performances.length === 1 ? 'story' : 'stories'}, ${sent} requests, ${(ms / 1_000).toFixed(1)} s`
   const broken = outcomes.flatMap(brokenStories)
   console.log(`\n${told}: ${broken.length === 0 ? 'all as told' : `not as told: ${broken.join(', ')}`}`)
   return broken.length === 0

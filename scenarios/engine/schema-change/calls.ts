@@ -33,12 +33,15 @@ export async function callsIn(
   names: ReadonlySet<string>,
 ): Promise<Call[]> {
   const calls: Call[] = []
-  for (const { signature, body } of functions) {
+  const all = [...functions]
+  const builtIn = new Set(all.filter((one) => one.isBuiltIn).map(({ name }) => bare(name)))
+  for (const { signature, body } of all) {
     const text = withoutLiterals(body)
     for (const match of text.matchAll(/(?:"?([a-z_][\w$]*)"?\.)?"?([a-z_][\w$]*)"?\s*\(/gi)) {
       const name = String(match[2]).toLowerCase()
       // `insert into name (…)` calls nothing.
       if (!names.has(name) || /\binto\s+$/i.test(text.slice(0, match.index))) continue
+      if (match[1] === undefined && builtIn.has(name)) continue
       const call = await readCall(signature, text.slice(match.index))
       if (call !== undefined) calls.push(call)
     }
@@ -48,7 +51,8 @@ export async function callsIn(
 
 async function readCall(caller: string, text: string): Promise<Call | undefined> {
   const end = closing(text)
-  if (end === undefined) return undefined
+  // `with name (…) as (` names a query.
+  if (end === undefined || /^\s*as\s+(not\s+)?(materialized\s+)?\(/i.test(text.slice(end))) return undefined
   // What is no expression is no call either.
   const parsed = (await parse(`select ${text.slice(0, end)}`).catch(() => undefined)) as
     | {
@@ -76,11 +80,11 @@ async function readCall(caller: string, text: string): Promise<Call | undefined>
   }
 }
 
+const LITERALS = /--[^\n]*|\/\*[\s\S]*?\*\/|\be'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|\$(\w*)\$[\s\S]*?\$\1\$/gi
+
 /** Comments and the content of literals, blanked: a name in them calls nothing. */
 function withoutLiterals(body: string): string {
-  return body.replace(/--[^\n]*|\/\*[\s\S]*?\*\/|'(?:[^']|'')*'/g, (text) =>
-    text.startsWith("'") ? "''" : ' ',
-  )
+  return body.replace(LITERALS, (text) => (/^(--|\/\*)/.test(text) ? ' ' : "''"))
 }
 
 /** Where the parenthesis that opens first is closed. */
@@ -145,7 +149,17 @@ export async function unmatched(
     // Of the same types, but under other names, is another function for who names its arguments.
     .filter((one) => !isDeepStrictEqual(before.functions.get(one.signature)?.args, one.args))
     .map((one): Finding => {
+      const old = before.functions.get(one.signature)
+      const isRenamed =
+        old !== undefined && !old.args.every(({ name }, place) => one.args[place]?.name === name)
       const wanted = called.names.has(one.name) || calls.some((call) => meant(call, [one]).length > 0)
+      if (isRenamed && !wanted) {
+        return {
+          level: 'harm',
+          what: `the arguments of ${sayArgs(old)} have other names: ${sayArgs(one)}; who calls it through the API names them`,
+          where: blame(factKeys.function(one.signature)),
+        }
+      }
       return {
         level: wanted ? 'harm' : 'note',
         what: wanted

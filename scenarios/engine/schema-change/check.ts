@@ -1,11 +1,13 @@
 import type { Databases, Template } from '../../../fixtures/postgres/databases.ts'
 import { type Installed, templateOf } from '../given-schema.ts'
+import { healthyOn } from '../healthy-rows.ts'
+import { healthyDatabase } from '../kill-matrix.ts'
 import { applyChange, factsOf } from './apply-change.ts'
 import { unmatched } from './calls.ts'
 import { type Change, changeBetween } from './change.ts'
 import { onClone } from './clone.ts'
 import { comparePlays } from './compare-plays.ts'
-import { flatten, opened, valuesLost } from './difference.ts'
+import { flatten, opened, taken, valuesLost } from './difference.ts'
 import type { Finding } from './finding.ts'
 import type { Inquiry } from './inquiry.ts'
 import { load } from './loaded.ts'
@@ -87,6 +89,7 @@ export async function judgeChange(databases: Databases, inquiry: Inquiry): Promi
       ...change.findings,
       ...valuesLost(facts.before, facts.after, blame),
       ...opened(facts.before, facts.after, blame),
+      ...taken(facts.before, facts.after, blame),
       ...(await unmatched(facts.before, facts.after, called, blame)),
       ...(rows?.findings ?? []),
       ...(plays ? comparePlays(plays.before, plays.after) : []),
@@ -115,11 +118,15 @@ async function tryLocks(
   old: Template<Installed>,
   { added }: Change,
 ): Promise<{ holds: readonly Hold[]; unjudged: readonly string[] }> {
-  return onClone(databases, old, async (url) => {
+  const onFullTables = await onClone(databases, old, async (url) => {
     const unjudged = await load(url)
-    const { holds, failed } = await watchLocks(url, added)
-    const why =
-      failed && `which locks the rest of the change takes: on full tables it fails: ${failed.message}`
-    return { holds, unjudged: why === undefined ? unjudged : [...unjudged, why] }
+    return { unjudged, ...(await watchLocks(url, added)) }
   })
+  const { holds, unjudged, failed } = onFullTables
+  if (failed === undefined) return { holds, unjudged }
+  // Rows that are made up may be what a new constraint refuses; those of a healthy ledger are few, and real.
+  const filled = await healthyOn(databases, old, await healthyDatabase(databases, old.notes.stage))
+  const onHealthy = await onClone(databases, filled, (url) => watchLocks(url, added))
+  // Where it fails on those too, that is said with what else they meet.
+  return { holds: onHealthy.holds, unjudged }
 }

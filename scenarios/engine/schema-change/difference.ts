@@ -1,6 +1,5 @@
-import { type Facts, type FunctionFact, type Opening, WIDE } from './facts.ts'
+import type { Facts, FunctionFact, Opening } from './facts.ts'
 import type { Finding, Where } from './finding.ts'
-import { LEDGER_TABLES } from './ledger-tables.ts'
 
 /** Where the statement is that changed a fact; undefined where nobody watched. */
 export type Blame = (fact: string) => Where | undefined
@@ -10,14 +9,24 @@ export const factKeys = {
   values: (key: string) => `values ${key}`,
   function: (signature: string) => `function ${signature}`,
   opening: (key: string) => `opening ${key}`,
+  right: (right: string) => `right ${right}`,
+  unique: (unique: string) => `unique ${unique}`,
 }
 
 /** All facts, each as text under its key: what differs between two of these was changed in between. */
-export function flatten({ values, functions, openings }: Facts): ReadonlyMap<string, string> {
+export function flatten({
+  values,
+  functions,
+  openings,
+  rights,
+  uniques,
+}: Facts): ReadonlyMap<string, string> {
   return new Map([
     ...[...values].map(([key, list]) => [factKeys.values(key), JSON.stringify(list)] as const),
     ...[...functions].map(([key, one]) => [factKeys.function(key), JSON.stringify(one)] as const),
     ...[...openings.keys()].map((key) => [factKeys.opening(key), ''] as const),
+    ...[...rights].map((right) => [factKeys.right(right), ''] as const),
+    ...[...uniques].map((unique) => [factKeys.unique(unique), ''] as const),
   ])
 }
 
@@ -39,11 +48,15 @@ export function valuesLost(before: Facts, after: Facts, blame: Blame): Finding[]
   })
 }
 
-/** What roles of the API may do after the change, and could not before. */
+/** What anon and authenticated may do after the change, and could not before. */
 export function opened(before: Facts, after: Facts, blame: Blame): Finding[] {
-  const wide = new Set([...before.openings.values()].filter(({ by }) => WIDE.has(by)).map(placeOf))
+  const old = Map.groupBy(before.openings.values(), placeOf)
+  const isWider = (opening: Opening) =>
+    !old
+      .get(placeOf(opening))
+      ?.some(({ conditions }) => conditions.every((one) => opening.conditions.includes(one)))
   const news = [...after.openings]
-    .filter(([key, opening]) => !before.openings.has(key) && !wide.has(placeOf(opening)))
+    .filter(([key, opening]) => !before.openings.has(key) && isWider(opening))
     .map(
       ([key, opening]): News => ({
         key,
@@ -62,6 +75,39 @@ export function opened(before: Facts, after: Facts, blame: Blame): Finding[] {
 }
 
 const placeOf = ({ role, verb, object, column }: Opening) => JSON.stringify([role, verb, object, column])
+
+/** What the app's routes may no longer do, and what nothing holds unique any more, of what is still there. */
+export function taken(before: Facts, after: Facts, blame: Blame): Finding[] {
+  const rights = [...before.rights].filter(
+    (right) => !after.rights.has(right) && after.objects.has(right.replace(/^\w+ /, '')),
+  )
+  const uniques = [...before.uniques].filter(
+    (unique) => !after.uniques.has(unique) && areThere(unique, after),
+  )
+  return [
+    ...rights.map((right): Finding => {
+      return {
+        level: 'harm',
+        what: `service_role may no longer ${right}: the app's routes come as service_role`,
+        where: blame(factKeys.right(right)),
+      }
+    }),
+    ...uniques.map((unique): Finding => {
+      return {
+        level: 'harm',
+        what: `nothing holds this unique any more: ${unique}`,
+        where: blame(factKeys.unique(unique)),
+      }
+    }),
+  ]
+}
+
+/** Whether the table of a unique index is there, and all columns that it names plainly. */
+function areThere(unique: string, { objects }: Facts): boolean {
+  const [, table = '', columns = ''] = /^(\S+) USING \w+ \(([\w", ]+)\)/.exec(unique) ?? []
+  if (table === '') return true
+  return columns.split(', ').every((column) => objects.has(`${table}.${column.replaceAll('"', '')}`))
+}
 
 interface News {
   readonly key: string
@@ -127,7 +173,7 @@ function isHarmful({ object, column, by }: Opening, before: Facts, after: Facts)
   return definition?.isDefiner === true && writesLedger(definition)
 }
 
-const LEDGER_NAMES = LEDGER_TABLES.map((table) => table.replace('public.', '')).join('|')
+const LEDGER_NAMES = 'token_usage|token_transactions|token_drips|user_profiles|token_ledger_stage'
 const WRITES = new RegExp(
   `\\b(insert\\s+into|update|delete\\s+from)\\s+(only\\s+)?("?public"?\\.)?"?(${LEDGER_NAMES})\\b`,
   'i',

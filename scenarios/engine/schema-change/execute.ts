@@ -10,7 +10,16 @@ const STATEMENT_TIMEOUT = '5s'
  * What says that a body can never run, whatever it is given: a table, column, function or type that is not there, a
  * value that an enum lacks, a name that means two things. https://www.postgresql.org/docs/17/errcodes-appendix.html
  */
-const CANT_RUN = /^(42(?!501)|22P02|0A000|2F|3F000|3D000)/
+const CANT_RUN = /^(42(?!501)|22P02|0A000|3F000|3D000)/
+
+function saysOfBody(error: DatabaseError): string | undefined {
+  const { code = '', message, routine } = error
+  // What a body raises by itself is its answer, and what our made-up text can't become is ours.
+  const isOurs = routine === 'exec_stmt_raise' || (code === '22P02' && message.endsWith(`"${TEXT}"`))
+  return CANT_RUN.test(code) && !isOurs ? message : undefined
+}
+
+const TEXT = 'x'
 
 /**
  * Executes each function once, with plausible arguments, in a transaction that is rolled back: Postgres does not look
@@ -38,14 +47,22 @@ export async function executeAll(
 }
 
 async function execute(client: Client, one: FunctionFact): Promise<string | undefined> {
-  const given = one.args.slice(0, one.args.length - one.defaults)
+  const given = one.args.slice(0, one.args.length - one.defaults).map(argument)
+  const last = one.variadic && given.length === one.args.length ? given.length - 1 : -1
+  const call = given.map((value, place) => (place === last ? `variadic ${value}` : value))
   await client.query('begin')
   try {
-    await client.query(`select ${one.name}(${given.map(argument).join(', ')})`)
+    // Arguments that can't be made up say nothing of the body.
+    const isMade = await client.query(`select ${given.join(', ')}`).then(
+      () => true,
+      () => false,
+    )
+    if (!isMade) return undefined
+    await client.query(`${one.isProcedure ? 'call' : 'select'} ${one.name}(${call.join(', ')})`)
     return undefined
   } catch (error) {
     if (!(error instanceof DatabaseError)) throw error
-    return CANT_RUN.test(error.code ?? '') ? error.message : undefined
+    return saysOfBody(error)
   } finally {
     await client.query('rollback')
   }
@@ -53,6 +70,7 @@ async function execute(client: Client, one: FunctionFact): Promise<string | unde
 
 /** A value that a healthy ledger knows, where the argument's name tells which. */
 function argument({ name, type }: FunctionFact['args'][number]): string {
+  if (type.endsWith('[]')) return `'{}'::${type}`
   if (type === 'uuid') {
     if (/subscription/.test(name ?? ''))
       return '(select id from public.customer_subscriptions order by id limit 1)'
@@ -60,11 +78,11 @@ function argument({ name, type }: FunctionFact['args'][number]): string {
   }
   if (/^(integer|bigint|smallint|numeric|real|double precision)/.test(type)) return `1::${type}`
   if (/^(text|character varying)/.test(type)) {
-    return /action_type/.test(name ?? '') ? `'chat_conversation'::${type}` : `'x'::${type}`
+    return /action_type/.test(name ?? '') ? `'chat_conversation'::${type}` : `'${TEXT}'::${type}`
   }
   if (/^jsonb?$/.test(type)) return `'{}'::${type}`
   if (type === 'boolean') return 'true'
-  if (/^(timestamp|date)/.test(type)) return `now()::${type}`
+  if (/^(timestamp|date\b)/.test(type)) return `now()::${type}`
   return `null::${type}`
 }
 

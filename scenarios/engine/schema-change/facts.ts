@@ -17,7 +17,9 @@ export interface FunctionFact {
   readonly isTrigger: boolean
   readonly isDefiner: boolean
   readonly pinsSearchPath: boolean
-  readonly language: string
+  readonly isProcedure: boolean
+  /** Postgres has a function of this name itself: a call without schema may mean that one. */
+  readonly isBuiltIn: boolean
   readonly body: string
 }
 
@@ -27,8 +29,10 @@ export interface Opening {
   readonly verb: string
   readonly object: string
   readonly column: string | null
-  /** What stands in its way: a policy with its conditions, nothing. */
+  /** How, in words: by a policy, without row security, with whose rights. */
   readonly by: string
+  /** All of these must be true of a row; another way whose conditions are among them is as wide, or wider. */
+  readonly conditions: readonly string[]
 }
 
 /** What a schema change must not take away or open, by names that survive a change. */
@@ -37,16 +41,13 @@ export interface Facts {
   readonly values: ReadonlyMap<string, readonly string[]>
   readonly functions: ReadonlyMap<string, FunctionFact>
   readonly openings: ReadonlyMap<string, Opening>
+  /** What service_role, as which the app's routes come, may do: `INSERT public.token_usage`. */
+  readonly rights: ReadonlySet<string>
+  /** What is unique, and in which rows: the definitions of unique indexes, without their names. */
+  readonly uniques: ReadonlySet<string>
   /** Tables, views and functions; the columns of tables and views. */
   readonly objects: ReadonlySet<string>
 }
-
-/** Ways in that are as wide as a way in can be: whatever stands there later opens nothing. */
-export const WIDE: ReadonlySet<string> = new Set([
-  'without row security',
-  'with its owner’s rights',
-  'which runs with its owner’s rights',
-])
 
 const OF_THE_APP = `n.nspname <> all ($1::text[]) and n.nspname <> 'information_schema' and n.nspname not like 'pg\\_%'`
 const NO_EXTENSION = (catalogue: string) => `not exists (
@@ -86,21 +87,22 @@ const FUNCTIONS = `
     o.prorettype in ('trigger'::regtype, 'event_trigger'::regtype) as "isTrigger",
     o.prosecdef as "isDefiner",
     coalesce(o.proconfig::text like '%search_path=%', false) as "pinsSearchPath",
-    l.lanname as language,
+    o.prokind = 'p' as "isProcedure",
+    exists (
+      select from pg_catalog.pg_proc as b
+      where b.pronamespace = 'pg_catalog'::regnamespace and b.proname = o.proname) as "isBuiltIn",
     coalesce(pg_get_function_sqlbody(o.oid), o.prosrc) as body
   from pg_catalog.pg_proc as o
   join pg_catalog.pg_namespace as n on n.oid = o.pronamespace
-  join pg_catalog.pg_language as l on l.oid = o.prolang
   where o.prokind in ('f', 'p') and ${OF_THE_APP} and ${NO_EXTENSION('pg_proc')}`
 
-const ROLES = `unnest(array['anon', 'authenticated']) as r (role)`
+const ROLES = `unnest(array['anon', 'authenticated', 'service_role']) as r (role)`
 
 /** Column by column where Postgres grants by column; a view without security_invoker shows what its owner sees. */
 const TABLES = `
   select r.role, v.verb, format('%I.%I', n.nspname, o.relname) as object,
     o.relkind in ('v', 'm') as "isView",
-    coalesce(o.reloptions::text like '%security_invoker=true%' or o.reloptions::text like '%security_invoker=on%', false)
-      as "isInvoker",
+    coalesce(o.reloptions::text ~ 'security_invoker=(true|on|yes|1)', false) as "isInvoker",
     o.relrowsecurity as "hasRowSecurity",
     case when v.by_column then array(
       select a.attname::text from pg_catalog.pg_attribute as a
@@ -136,6 +138,16 @@ const EXECUTES = `
     and has_schema_privilege(r.role, n.oid, 'usage') and has_function_privilege(r.role, o.oid, 'execute')
   order by object, r.role`
 
+const UNIQUES = `
+  select regexp_replace(pg_get_indexdef(i.indexrelid), '^CREATE UNIQUE INDEX \\S+ ON (ONLY )?', '') as what
+  from pg_catalog.pg_index as i
+  join pg_catalog.pg_class as o on o.oid = i.indrelid
+  join pg_catalog.pg_namespace as n on n.oid = o.relnamespace
+  where i.indisunique and i.indisvalid and o.relkind in ('r', 'p') and ${OF_THE_APP}`
+
+/** As whom the app's routes come. */
+const APP = 'service_role'
+
 const Checks = z.array(z.object({ key: z.string(), definition: z.string() }))
 const Enums = z.array(z.object({ key: z.string(), labels: z.array(z.string()) }))
 const Functions = z.array(
@@ -148,7 +160,8 @@ const Functions = z.array(
     isTrigger: z.boolean(),
     isDefiner: z.boolean(),
     pinsSearchPath: z.boolean(),
-    language: z.string(),
+    isProcedure: z.boolean(),
+    isBuiltIn: z.boolean(),
     body: z.string(),
   }),
 )
@@ -189,6 +202,7 @@ export async function readFacts(client: ClientBase): Promise<Facts> {
   const tables = Tables.parse((await client.query(TABLES, schemas)).rows)
   const policies = Policies.parse((await client.query(POLICIES, schemas)).rows)
   const { rows: executes } = await client.query<{ role: string; object: string }>(EXECUTES, schemas)
+  const { rows: uniques } = await client.query<{ what: string }>(UNIQUES, schemas)
   await client.query(`select set_config('search_path', $1, false)`, [path[0]?.path])
 
   const definers = new Set(functions.filter(({ isDefiner }) => isDefiner).map(({ signature }) => signature))
@@ -199,7 +213,9 @@ export async function readFacts(client: ClientBase): Promise<Facts> {
       verb: 'EXECUTE',
       object,
       column: null,
-      by: definers.has(object) ? 'which runs with its owner’s rights' : 'which runs with the caller’s rights',
+      ...(definers.has(object)
+        ? { by: 'which runs with its owner’s rights', conditions: [] }
+        : { by: 'which runs with the caller’s rights', conditions: ['the caller’s rights'] }),
     })),
   ]
   return {
@@ -208,7 +224,16 @@ export async function readFacts(client: ClientBase): Promise<Facts> {
       ...enums.map(({ key, labels }) => [key, labels] as const),
     ]),
     functions: new Map(functions.map((one) => [one.signature, one])),
-    openings: new Map(openings.map((one) => [JSON.stringify(Object.values(one)), one])),
+    openings: new Map(
+      openings.filter(({ role }) => role !== APP).map((one) => [JSON.stringify(Object.values(one)), one]),
+    ),
+    rights: new Set([
+      ...tables.flatMap(({ role, verb, object, columns }) =>
+        role === APP && columns.length > 0 ? [`${verb} ${object}`] : [],
+      ),
+      ...executes.flatMap(({ role, object }) => (role === APP ? [`EXECUTE ${object}`] : [])),
+    ]),
+    uniques: new Set(uniques.map(({ what }) => what)),
     objects: new Set([
       ...tables.flatMap(({ object, every }) => [object, ...every.map((column) => `${object}.${column}`)]),
       ...functions.map(({ signature }) => signature),
@@ -229,38 +254,82 @@ async function valuesByColumn(checks: z.infer<typeof Checks>): Promise<Map<strin
 }
 
 function openingsOf(
-  { role, verb, object, isView, isInvoker, hasRowSecurity, columns }: z.infer<typeof Tables>[number],
+  { columns, ...table }: z.infer<typeof Tables>[number],
   policies: readonly Policy[],
 ): Opening[] {
-  return waysTo({ role, verb, object, isView, isInvoker, hasRowSecurity }, policies).flatMap((by) =>
-    columns.map((column) => ({ role, verb, object, column: column === '*' ? null : column, by })),
+  const { role, verb, object } = table
+  return waysTo(table, policies).flatMap((way) =>
+    columns.map((column) => ({ role, verb, object, column: column === '*' ? null : column, ...way })),
   )
 }
 
+type Way = Pick<Opening, 'by' | 'conditions'>
+
 function waysTo(
-  {
-    role,
-    verb,
-    object,
-    isView,
-    isInvoker,
-    hasRowSecurity,
-  }: Pick<
-    z.infer<typeof Tables>[number],
-    'role' | 'verb' | 'object' | 'isView' | 'isInvoker' | 'hasRowSecurity'
-  >,
+  { role, verb, object, isView, isInvoker, hasRowSecurity }: Omit<z.infer<typeof Tables>[number], 'columns'>,
   policies: readonly Policy[],
-): string[] {
-  if (isView) return [isInvoker ? 'with the reader’s rights' : 'with its owner’s rights']
-  if (!hasRowSecurity) return ['without row security']
+): Way[] {
+  if (isView && isInvoker) return [{ by: 'with the reader’s rights', conditions: ['the reader’s rights'] }]
+  if (isView) return [{ by: 'with its owner’s rights', conditions: [] }]
+  if (!hasRowSecurity) return [{ by: 'without row security', conditions: [] }]
   const apply = policies.filter(
     (policy) =>
       policy.object === object &&
       (policy.cmd === 'ALL' || policy.cmd === verb) &&
       policy.roles.some((name) => name === role || name === 'public'),
   )
-  const limits = apply.filter(({ permissive }) => !permissive).map((policy) => `, limited by ${say(policy)}`)
-  return apply.filter(({ permissive }) => permissive).map((policy) => `by ${say(policy)}${limits.join('')}`)
+  const limits = apply.filter(({ permissive }) => !permissive).flatMap((policy) => conditionsOf(policy, verb))
+  return apply
+    .filter(({ permissive }) => permissive)
+    .map((policy) => ({
+      by: `by ${say(policy)}`,
+      conditions: ['a policy', ...conditionsOf(policy, verb), ...limits].sort(),
+    }))
+}
+
+/** What a policy asks of the rows that are seen, and of those that are left. */
+function conditionsOf({ qual, check }: Policy, verb: string): string[] {
+  const seen = verb === 'INSERT' ? [] : conjunctsOf(qual)
+  const left = verb === 'INSERT' || verb === 'UPDATE' ? conjunctsOf(check ?? qual) : []
+  return [...seen.map((one) => `using ${one}`), ...left.map((one) => `check ${one}`)]
+}
+
+/** `a and b` asks for two things; `(select auth.uid())` is Supabase's advice for `auth.uid()`, and the same. */
+function conjunctsOf(expression: string | null): string[] {
+  if (expression === null) return []
+  const text = expression.replaceAll(/\( *select (auth\.\w+\(\))(?: as \w+)?\)/gi, '$1')
+  return splitAnd(text).filter((one) => one !== 'true')
+}
+
+function splitAnd(expression: string): string[] {
+  const text = withoutFence(expression)
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '(') depth++
+    if (text[at] === ')') depth--
+    if (depth === 0 && / or /i.test(text.slice(at, at + 4))) return [text]
+  }
+  const parts: string[] = []
+  let start = 0
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '(') depth++
+    if (text[at] === ')') depth--
+    if (depth !== 0 || !/^ and /i.test(text.slice(at, at + 5))) continue
+    parts.push(text.slice(start, at))
+    start = at + 5
+  }
+  return parts.length === 0 ? [text] : [...parts, text.slice(start)].flatMap(splitAnd)
+}
+
+/** The parentheses around the whole, as often as there are some. */
+function withoutFence(text: string): string {
+  if (!text.startsWith('(') || !text.endsWith(')')) return text
+  let depth = 0
+  for (let at = 0; at < text.length - 1; at++) {
+    if (text[at] === '(') depth++
+    if (text[at] === ')' && --depth === 0) return text
+  }
+  return withoutFence(text.slice(1, -1))
 }
 
 function say({ name, qual, check }: Policy): string {

@@ -9,7 +9,7 @@ export const LOADED_ROWS = 100_000
 /** What one migration file does to one table while it runs. */
 export interface Hold {
   readonly file: string
-  /** The line of the statement after which the strongest lock was held first. */
+  /** The line of the statement that took the strongest lock, or that read or rewrote the table under one. */
   readonly line: number
   readonly table: string
   /** The strongest mode, as the manual names it. https://www.postgresql.org/docs/17/explicit-locking.html */
@@ -57,15 +57,16 @@ export interface LockTrial {
 }
 
 /**
- * Applies migrations to a database whose tables hold `LOADED_ROWS` rows, and says which tables each of them locked
+ * Applies migrations to a database whose tables hold rows, and says which tables each of them locked
  * against writers, for how long, and what was done meanwhile.
  */
 export async function watchLocks(databaseUrl: string, files: readonly SchemaFile[]): Promise<LockTrial> {
   const client = new Client({ connectionString: databaseUrl })
   client.on('error', () => {})
   await client.connect()
-  const before = await look(client).finally(() => client.end())
-  const watcher = new Watcher(before)
+  const watcher = await look(client)
+    .then(async (before) => new Watcher(before, await rowsOf(client, before.keys())))
+    .finally(() => client.end())
   const limited = new URL(databaseUrl)
   // What parallel workers read is not counted as read by this session.
   limited.searchParams.set(
@@ -84,13 +85,13 @@ export async function watchLocks(databaseUrl: string, files: readonly SchemaFile
 /** Sees a change of the table in every statement after which its transaction holds a lock on it. */
 class Watcher implements Watch {
   readonly holds: Hold[] = []
-  /** A table that a migration makes has no writers yet. */
-  readonly #tables: ReadonlySet<string>
+  /** How many each table has; one that a migration makes has no writers yet. */
+  readonly #rows: ReadonlyMap<string, number>
   #before: ReadonlyMap<string, Look>
   #open = new Map<string, Hold & { readonly since: number }>()
 
-  constructor(before: ReadonlyMap<string, Look>) {
-    this.#tables = new Set(before.keys())
+  constructor(before: ReadonlyMap<string, Look>, rows: ReadonlyMap<string, number>) {
+    this.#rows = rows
     this.#before = before
   }
 
@@ -101,22 +102,29 @@ class Watcher implements Watch {
   ): Promise<void> {
     const { rows } = await client.query<{ table: string; mode: string }>(HELD, [BLOCK_WRITERS])
     const now = await look(client)
-    for (const { table, mode } of rows.filter((row) => this.#tables.has(row.table))) {
+    for (const { table, mode } of rows.filter((row) => this.#rows.has(row.table))) {
       const known = this.#open.get(table)
-      const isStronger = known === undefined || strength(mode) > strength(known.mode)
       const { file, read } = now.get(table) ?? { file: '', read: 0 }
       const before = this.#before.get(table)
       // The count begins anew with each transaction.
       const readBefore = before === undefined || before.read > read ? 0 : before.read
+      const rows = this.#rows.get(table) ?? 0
+      const reads = rows > 0 && read - readBefore >= rows
+      const rewrites = before !== undefined && before.file !== file
+      const isWorse =
+        known === undefined ||
+        strength(mode) > strength(known.mode) ||
+        (reads && !known.reads) ||
+        (rewrites && !known.rewrites)
       this.#open.set(table, {
         file: path,
-        line: isStronger ? line : known.line,
+        line: isWorse ? line : known.line,
         table,
-        mode: isStronger ? mode : known.mode,
+        mode: known === undefined || strength(mode) > strength(known.mode) ? mode : known.mode,
         ms: 0,
         since: known?.since ?? performance.now(),
-        reads: known?.reads === true || read - readBefore >= LOADED_ROWS,
-        rewrites: known?.rewrites === true || (before !== undefined && before.file !== file),
+        reads: reads || known?.reads === true,
+        rewrites: rewrites || known?.rewrites === true,
       })
     }
     this.#before = now
@@ -135,6 +143,15 @@ async function look(client: ClientBase): Promise<Map<string, Look>> {
   return new Map(rows.map(({ table, file, read }) => [table, { file, read: Number(read) }]))
 }
 
+async function rowsOf(client: ClientBase, tables: Iterable<string>): Promise<Map<string, number>> {
+  const rows = new Map<string, number>()
+  for (const table of tables) {
+    const { rows: counted } = await client.query<{ n: number }>(`select count(*)::int as n from ${table}`)
+    rows.set(table, counted[0]?.n ?? 0)
+  }
+  return rows
+}
+
 const strength = (mode: string) => BLOCK_WRITERS.indexOf(mode)
 
 /** Locks are held for milliseconds in a good migration; one that reads or rewrites a table meanwhile is none. */
@@ -143,7 +160,7 @@ export function lockFindings(holds: readonly Hold[]): Finding[] {
     .filter(({ reads, rewrites }) => reads || rewrites)
     .map(({ file, line, table, mode, ms, rewrites }) => ({
       level: 'harm',
-      what: `${mode} on ${table} while the whole table is ${rewrites ? 'written anew' : 'read'}: who writes to it waits (${ms} ms for ${LOADED_ROWS.toLocaleString('en-US')} rows here)`,
+      what: `${mode} on ${table} while the whole table is ${rewrites ? 'written anew' : 'read'}: who writes to it waits (${ms} ms here)`,
       where: { file, line },
     }))
 }

@@ -45,12 +45,14 @@ export async function compareOnRows(
     before: await executeOn(databases, old, facts.before),
     after: await executeOn(databases, template, facts.after),
   }
+  const findings = [
+    ...migrated,
+    ...brokenBodies(failed.before, failed.after, blame),
+    ...compareMatrices(matrixBefore, matrixAfter),
+  ]
   return {
-    findings: [
-      ...migrated,
-      ...brokenBodies(failed.before, failed.after, blame),
-      ...compareMatrices(matrixBefore, matrixAfter),
-    ],
+    // The rows that the change has met, and those that were put in afterwards, may tell the same.
+    findings: [...new Map(findings.map((finding) => [finding.what, finding])).values()],
     unjudged: [],
     done: [
       `breaks applied: ${matrixBefore.kills.length} before, ${matrixAfter.kills.length} after`,
@@ -113,21 +115,22 @@ async function migrateRows(
     }
     const rules = await rulesFor(catalogue, url, template.notes)
     const red = redOf(await judgeHealthy(url, rules.catalogue, filled.notes))
-    return red
-      .filter((id) => !redBefore.includes(id))
-      .map((id) => ({
-        level: 'harm',
-        what: `invariant turned red on healthy rows that the change has met: ${id}`,
-      }))
+    return red.filter((id) => !redBefore.includes(id)).map(redOnHealthy)
   })
 }
+
+const redOnHealthy = (id: string): Finding => ({
+  level: 'harm',
+  what: `invariant turned red on the rows of a healthy ledger: ${id}`,
+})
 
 /** What the audit saw before the change and no longer sees, and what it finds in a ledger that is well. */
 function compareMatrices(before: MatrixOn, after: MatrixOn): Finding[] {
   const blind = after.kills.flatMap((kill): Finding[] => {
     const old = before.kills.find((one) => one.break.id === kill.break.id && one.stage === kill.stage)
-    const lost = (old?.red ?? []).filter((id) => !kill.red.includes(id) && kill.refusedBy === undefined)
-    if (lost.length === 0) return []
+    const lost = (old?.red ?? []).filter((id) => !kill.red.includes(id) && !after.red.includes(id))
+    // A fault that is no longer possible, or that is committed by a call that is gone, hides nothing.
+    if (lost.length === 0 || !kill.applied) return []
     return [
       {
         level: 'harm',
@@ -136,14 +139,7 @@ function compareMatrices(before: MatrixOn, after: MatrixOn): Finding[] {
     ]
   })
   return [
-    ...after.red
-      .filter((id) => !before.red.includes(id))
-      .map(
-        (id): Finding => ({
-          level: 'harm',
-          what: `invariant turned red on the rows of a healthy ledger: ${id}`,
-        }),
-      ),
+    ...after.red.filter((id) => !before.red.includes(id)).map(redOnHealthy),
     ...before.red
       .filter((id) => !after.red.includes(id) && after.catalogue.invariants.some((rule) => rule.id === id))
       .map(

@@ -22,6 +22,12 @@ function listIn(node: Body): readonly string[] | undefined {
     if (lists.length === 0) return undefined
     return lists.reduce((all, list) => all.filter((value) => list.includes(value)))
   }
+  if (isBody(node.BoolExpr) && node.BoolExpr.boolop === 'OR_EXPR') {
+    // `x is null or x in (…)` allows what the list allows.
+    const parts = (node.BoolExpr.args as Body[]).filter((part) => part.NullTest === undefined)
+    const lists = parts.map(listIn)
+    return lists.every((list) => list !== undefined) ? lists.flat() : undefined
+  }
   if (!isBody(node.A_Expr)) return undefined
   const { kind, rexpr } = node.A_Expr
   if (kind === 'AEXPR_OP_ANY' || kind === 'AEXPR_IN') return constantsIn(rexpr)
@@ -38,7 +44,11 @@ function constantsIn(value: unknown): readonly string[] | undefined {
 function strings(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap(strings)
   if (!isBody(value)) return []
-  if (isBody(value.A_Const) && isBody(value.A_Const.sval)) return [String(value.A_Const.sval.sval ?? '')]
+  if (isBody(value.A_Const)) {
+    const { sval, ival } = value.A_Const
+    if (isBody(sval)) return [String(sval.sval ?? '')]
+    return isBody(ival) ? [String(ival.ival ?? 0)] : []
+  }
   if (isBody(value.TypeCast)) return strings(value.TypeCast.arg)
   if (isBody(value.A_ArrayExpr)) return strings(value.A_ArrayExpr.elements)
   if (isBody(value.List)) return strings(value.List.items)
