@@ -212,7 +212,7 @@ test('what the app’s routes may no longer do, and what nothing holds unique an
      drop index public.customer_subscriptions_one_live;
      alter table public.membership_tiers drop column name;`,
   )
-  expect(say(taken(before, after, nobody))).toEqual([
+  expect(say(taken(before, after, nobody, 'harm'))).toEqual([
     "harm: service_role may no longer INSERT public.token_usage: the app's routes come as service_role",
     "harm: service_role may no longer EXECUTE public.grant_annual_tokens(uuid,uuid): the app's routes come as service_role",
     expect.stringMatching(

@@ -89,7 +89,7 @@ export async function judgeChange(databases: Databases, inquiry: Inquiry): Promi
       ...change.findings,
       ...valuesLost(facts.before, facts.after, blame),
       ...opened(facts.before, facts.after, blame),
-      ...taken(facts.before, facts.after, blame),
+      ...taken(facts.before, facts.after, blame, old.notes.stage === template.notes.stage ? 'harm' : 'note'),
       ...(await unmatched(facts.before, facts.after, called, blame)),
       ...(rows?.findings ?? []),
       ...(plays ? comparePlays(plays.before, plays.after) : []),

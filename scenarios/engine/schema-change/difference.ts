@@ -76,8 +76,11 @@ export function opened(before: Facts, after: Facts, blame: Blame): Finding[] {
 
 const placeOf = ({ role, verb, object, column }: Opening) => JSON.stringify([role, verb, object, column])
 
-/** What the app's routes may no longer do, and what nothing holds unique any more, of what is still there. */
-export function taken(before: Facts, after: Facts, blame: Blame): Finding[] {
+/**
+ * What the app's routes may no longer do, and what nothing holds unique any more, of what is still there.
+ * @param level a note where the change leads to another stage, for which another app is written
+ */
+export function taken(before: Facts, after: Facts, blame: Blame, level: 'harm' | 'note'): Finding[] {
   const rights = [...before.rights].filter(
     (right) => !after.rights.has(right) && after.objects.has(right.replace(/^\w+ /, '')),
   )
@@ -87,14 +90,14 @@ export function taken(before: Facts, after: Facts, blame: Blame): Finding[] {
   return [
     ...rights.map((right): Finding => {
       return {
-        level: 'harm',
+        level,
         what: `service_role may no longer ${right}: the app's routes come as service_role`,
         where: blame(factKeys.right(right)),
       }
     }),
     ...uniques.map((unique): Finding => {
       return {
-        level: 'harm',
+        level,
         what: `nothing holds this unique any more: ${unique}`,
         where: blame(factKeys.unique(unique)),
       }
