@@ -15,7 +15,11 @@ async function migration(sql: string) {
   return (await readSchema(folder)).files
 }
 
-describe('on tables of 100,000 rows', () => {
+/** What is told does not depend on how many they are. */
+const ROWS = 1_000
+const fill = (url: string) => load(url, ROWS)
+
+describe('on full tables', () => {
   test.for<[string, string, { mode?: string; line: number; reads: boolean; rewrites: boolean }]>([
     [
       'a new column',
@@ -54,7 +58,7 @@ describe('on tables of 100,000 rows', () => {
       { mode: 'AccessExclusiveLock', line: 3, reads: true, rewrites: true },
     ],
   ])('%s', async ([, sql, told], { database, databases, expect }) => {
-    const full = await databases.makeTemplate('full-tables', load, 'as-found')
+    const full = await databases.makeTemplate('full-tables', fill, 'as-found')
     expect(full.notes).toEqual([])
     const { holds, failed } = await watchLocks((await database(full)).url, await migration(sql))
     expect(failed).toBeUndefined()
@@ -74,7 +78,7 @@ describe('on tables of 100,000 rows', () => {
       'create table public.own (id int); alter table public.own add check (id > 0); create index on public.own (id)',
     ],
   ])('%s', async ([, sql], { database, databases, expect }) => {
-    const full = await databases.makeTemplate('full-tables', load, 'as-found')
+    const full = await databases.makeTemplate('full-tables', fill, 'as-found')
     const { holds, failed } = await watchLocks((await database(full)).url, await migration(sql))
     expect(failed).toBeUndefined()
     expect(holds).toEqual([])
@@ -85,7 +89,7 @@ describe('on tables of 100,000 rows', () => {
     databases,
     expect,
   }) => {
-    const full = await databases.makeTemplate('full-tables', load, 'as-found')
+    const full = await databases.makeTemplate('full-tables', fill, 'as-found')
     const sql = `begin; alter table ${USAGE} add column a int; commit;\ncreate unique index on ${USAGE} (model_used);`
     const { holds, failed } = await watchLocks((await database(full)).url, await migration(sql))
     expect(failed?.message).toMatch(/1_change\.sql:2: could not create unique index/)
@@ -94,6 +98,6 @@ describe('on tables of 100,000 rows', () => {
 
   // A stage whose constraints refuse made-up rows would be tried on empty tables, and nobody told.
   test('the tables of every stage can be filled', async ({ database, expect }) => {
-    expect(await load((await database('unified')).url)).toEqual([])
+    expect(await fill((await database('unified')).url)).toEqual([])
   })
 })

@@ -14,10 +14,10 @@ const TABLES = [
 ]
 
 /**
- * Fills each table that the app writes with `LOADED_ROWS` rows, one a user: defaults where there are, else any value
+ * Fills each table that the app writes with so many rows, one a user: defaults where there are, else any value
  * that its type and CHECKs take. What could not be filled, a line each.
  */
-export async function load(databaseUrl: string): Promise<string[]> {
+export async function load(databaseUrl: string, rows = LOADED_ROWS): Promise<string[]> {
   const client = new Client({ connectionString: databaseUrl })
   client.on('error', () => {})
   await client.connect()
@@ -26,9 +26,9 @@ export async function load(databaseUrl: string): Promise<string[]> {
     // No trigger does its work a hundred thousand times, and no foreign key is asked.
     await client.query('set session_replication_role = replica')
     for (const table of TABLES) {
-      const { rows } = await client.query('select to_regclass($1) is not null as there', [table])
-      if (!rows[0].there) continue
-      await fill(client, table).catch((error: Error) => {
+      const { rows: found } = await client.query('select to_regclass($1) is not null as there', [table])
+      if (!found[0].there) continue
+      await fill(client, table, rows).catch((error: Error) => {
         problems.push(
           `${table} could not be filled, so that what locks do to it was not seen: ${error.message}`,
         )
@@ -41,7 +41,7 @@ export async function load(databaseUrl: string): Promise<string[]> {
   }
 }
 
-async function fill(client: ClientBase, table: string): Promise<void> {
+async function fill(client: ClientBase, table: string, rows: number): Promise<void> {
   const columns = await columnsOf(client, table)
   const given = columns.filter(({ name, isNeeded }) => isNeeded || name === 'id' || name === 'user_id')
   const choices = await Promise.all(given.map((column) => expressionsFor(table, column)))
@@ -51,7 +51,7 @@ async function fill(client: ClientBase, table: string): Promise<void> {
     const values = choices.map((list) => list[attempt % list.length]?.('n'))
     const insert = client.query(
       `insert into ${table} (${given.map(({ name }) => escapeIdentifier(name)).join(', ')}) overriding system value
-       select ${values.join(', ')} from generate_series(1, ${LOADED_ROWS}) as n`,
+       select ${values.join(', ')} from generate_series(1, ${rows}) as n`,
     )
     const refused = await insert.then(
       () => undefined,
