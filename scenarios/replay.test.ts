@@ -1,36 +1,16 @@
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
-import { describe, expect, inject } from 'vitest'
+import { describe, expect } from 'vitest'
 import { entitlements, readEvidence } from '../audits/evidence.ts'
 import { startApp } from '../fixtures/app/app.ts'
 import { serveHttp } from '../fixtures/http-server.ts'
+import { runScript } from './support/run-script.ts'
 import { test } from './support/test.ts'
 
-const ROOT = join(import.meta.dirname, '..')
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-/** `npm run replay -- …args`, on the run's Postgres, without Docker. */
-function replay(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const inherited = { ...process.env, TEST_POSTGRES: inject('postgresUrl'), DOCKER_HOST: 'tcp://127.0.0.1:9' }
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['scripts/replay.ts', ...args],
-      { cwd: ROOT, env: { ...inherited, ...env } },
-      (error, out, err) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err })
-      },
-    )
-  })
-}
+const replay = (args: readonly string[], env?: Readonly<Record<string, string>>) =>
+  runScript('scripts/replay.ts', args, env)
 
 async function freePort(): Promise<number> {
   const server = await serveHttp('nobody', () => new Response())

@@ -1,4 +1,4 @@
-import { Client } from 'pg'
+import type { Client } from 'pg'
 import { z } from 'zod'
 import type { Catalogue, Invariant } from '../../audits/catalogue.ts'
 import { relationsOf } from '../../audits/relations.ts'
@@ -11,6 +11,7 @@ import {
   stageOf,
 } from '../../audits/stage.ts'
 import type { AppRevision } from '../../fixtures/app/app.ts'
+import { withDatabase } from '../../fixtures/postgres/connection.ts'
 import type { Databases, Template } from '../../fixtures/postgres/databases.ts'
 import { applySchema, type Skipped } from '../../fixtures/schema/apply.ts'
 import type { Schema } from '../../fixtures/schema/schema.ts'
@@ -67,20 +68,6 @@ export function describeInstalled(
     )
     return { skipped, ...reading, functions: rows.map(({ name }) => name) }
   })
-}
-
-async function withDatabase<Result>(
-  databaseUrl: string,
-  work: (client: Client) => Promise<Result>,
-): Promise<Result> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  try {
-    return await work(client)
-  } finally {
-    await client.end()
-  }
 }
 
 // A dump says who may what, object by object, and its own default privileges at its end.

@@ -1,20 +1,12 @@
-import { Client, escapeIdentifier } from 'pg'
+import { type Client, escapeIdentifier } from 'pg'
+import { withDatabase } from '../../fixtures/postgres/connection.ts'
 import type { Databases, Template } from '../../fixtures/postgres/databases.ts'
+import { APP_TABLES } from './app-tables.ts'
 import type { EvidenceText } from './healthy.ts'
 import { columnsOf, theRest } from './made-up.ts'
 
-/** Everything that the app and the ledger write, what is referred to first. */
-const TABLES = [
-  'auth.users',
-  'public.membership_tiers',
-  'public.user_profiles',
-  'public.customer_subscriptions',
-  'public.payment_history',
-  'public.token_transactions',
-  'public.token_drips',
-  'public.token_usage',
-  'public.token_ledger_stage',
-] as const
+/** Everything that a healthy ledger consists of. */
+const TABLES = [...APP_TABLES, 'public.membership_tiers', 'public.token_ledger_stage']
 
 /** A schema that refuses rows of a healthy ledger; the message says which row, and by what. */
 export class HealthyRowRefused extends Error {
@@ -47,25 +39,18 @@ export function healthyOn(
   )
 }
 
-async function copyRows(fromUrl: string, intoUrl: string): Promise<void> {
-  const from = new Client({ connectionString: fromUrl })
-  const into = new Client({ connectionString: intoUrl })
-  for (const client of [from, into]) {
-    client.on('error', () => {})
-    await client.connect()
-  }
-  try {
-    await into.query('begin')
-    // No trigger and no foreign key: the rows are as somebody else's triggers have left them.
-    await into.query('set local session_replication_role = replica')
-    const tables = await tablesIn(into)
-    for (const table of tables) await into.query(`delete from ${table}`)
-    for (const table of tables) await copyTable(from, into, table)
-    await into.query('commit')
-  } finally {
-    await from.end()
-    await into.end()
-  }
+function copyRows(fromUrl: string, intoUrl: string): Promise<void> {
+  return withDatabase(fromUrl, (from) =>
+    withDatabase(intoUrl, async (into) => {
+      await into.query('begin')
+      // No trigger and no foreign key: the rows are as somebody else's triggers have left them.
+      await into.query('set local session_replication_role = replica')
+      const tables = await tablesIn(into)
+      for (const table of tables) await into.query(`delete from ${table}`)
+      for (const table of tables) await copyTable(from, into, table)
+      await into.query('commit')
+    }),
+  )
 }
 
 async function copyTable(from: Client, into: Client, table: string): Promise<void> {
@@ -93,8 +78,7 @@ async function copyTable(from: Client, into: Client, table: string): Promise<voi
 
 async function tablesIn(client: Client): Promise<string[]> {
   const { rows } = await client.query<{ name: string }>(
-    `select name from unnest($1::text[]) with ordinality as t (name, place)
-     where to_regclass(name) is not null order by place`,
+    'select name from unnest($1::text[]) as name where to_regclass(name) is not null',
     [TABLES],
   )
   return rows.map(({ name }) => name)

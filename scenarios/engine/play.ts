@@ -15,7 +15,8 @@ import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
  * How the deliveries of a step reach the app. `twice`: each is sent again right after it was taken, and so is each
  * admin request, with its request id. AI use is no delivery, and each call is one call.
  */
-export type Plan = 'in-order' | 'twice'
+export type Plan = (typeof PLANS)[number]
+export const PLANS = ['in-order', 'twice'] as const
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
 const ATTEMPTS = 3

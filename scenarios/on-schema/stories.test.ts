@@ -2,8 +2,9 @@
 import { describe, inject } from 'vitest'
 import { appFor, renderInstalled, renderLeft, rulesFor, withoutMeaning } from '../engine/given-schema.ts'
 import { allRules } from '../engine/outcome.ts'
+import { PLANS } from '../engine/play.ts'
 import { STORIES } from '../engine/stories.ts'
-import { PLANS, playAndJudge } from '../support/tell-stories.ts'
+import { playAndJudge } from '../support/tell-stories.ts'
 import { test } from '../support/test.ts'
 import { given } from './given.ts'
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect as expectFile, inject, test as plain } from 'vitest'
 import { parse } from 'yaml'
+import { runScript } from '../support/run-script.ts'
 import { test } from '../support/test.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -106,20 +107,8 @@ describe('the action, on a pull request of an app', () => {
 })
 
 describe('check-schema', () => {
-  async function check(before: string, after: string): Promise<{ code: number; out: string; err: string }> {
-    return new Promise((resolve) => {
-      execFile(
-        process.execPath,
-        ['scripts/check-schema.ts', '--before', before, '--after', after, 'pack-paid'],
-        {
-          cwd: ROOT,
-          env: { ...process.env, TEST_POSTGRES: inject('postgresUrl'), DOCKER_HOST: 'tcp://127.0.0.1:9' },
-        },
-        (error, out, err) =>
-          resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err }),
-      )
-    })
-  }
+  const check = (before: string, after: string) =>
+    runScript('scripts/check-schema.ts', ['--before', before, '--after', after, 'pack-paid'])
 
   async function folders(change: (folder: string) => Promise<unknown>): Promise<[string, string]> {
     const folder = await mkdtemp(join(tmpdir(), 'check-'))

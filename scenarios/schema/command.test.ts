@@ -1,37 +1,12 @@
-import { execFile } from 'node:child_process'
 import { copyFile, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, inject } from 'vitest'
+import { describe } from 'vitest'
+import { runScript } from '../support/run-script.ts'
 import { test } from '../support/test.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 const AS_FOUND = join(ROOT, 'fixtures/schema/as-found.sql')
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-/** A command of ours, on the run's Postgres, without Docker. */
-function run(
-  script: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<Ran> {
-  const inherited = { ...process.env, TEST_POSTGRES: inject('postgresUrl'), DOCKER_HOST: 'tcp://127.0.0.1:9' }
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [script, ...args],
-      { cwd: ROOT, env: { ...inherited, ...env } },
-      (error, out, err) => {
-        resolve({ code: typeof error?.code === 'number' ? error.code : error ? -1 : 0, out, err })
-      },
-    )
-  })
-}
 
 /** The schema as it was found, in a folder of migrations, and what a next migration does to it. */
 async function migrations(next?: string): Promise<string> {
@@ -46,7 +21,7 @@ describe('replay --schema', () => {
     expect,
   }) => {
     const folder = await migrations('drop function public.drip_tokens_28day; drop table public.token_drips;')
-    const { code, out, err } = await run('scripts/replay.ts', [
+    const { code, out, err } = await runScript('scripts/replay.ts', [
       '--schema',
       folder,
       'pack-paid',
@@ -67,14 +42,14 @@ describe('replay --schema', () => {
       alter table public.token_usage drop constraint token_usage_action_type_check;
       alter table public.token_usage add constraint token_usage_action_type_check
         check (action_type in ('admin_deduct', 'chat_conversation'));`)
-    const { code, out } = await run('scripts/replay.ts', ['--schema', folder, 'pack-paid'])
+    const { code, out } = await runScript('scripts/replay.ts', ['--schema', folder, 'pack-paid'])
     expect(out).toContain('red, not declared: evidence-has-grant')
     expect(code).toBe(1)
   })
 
   test('into a database of yours leaves that schema filled', async ({ databases, expect }) => {
     const { url } = await databases.empty()
-    const { code, out } = await run('scripts/replay.ts', [
+    const { code, out } = await runScript('scripts/replay.ts', [
       '--schema',
       await migrations(),
       '--into',
@@ -83,7 +58,13 @@ describe('replay --schema', () => {
     ])
     expect(out).toContain('stage as-found')
     expect(code).toBe(0)
-    const again = await run('scripts/replay.ts', ['--schema', await migrations(), '--into', url, 'pack-paid'])
+    const again = await runScript('scripts/replay.ts', [
+      '--schema',
+      await migrations(),
+      '--into',
+      url,
+      'pack-paid',
+    ])
     expect(again.err).toContain('is not empty')
     expect(again.code).toBe(3)
   })
@@ -113,7 +94,7 @@ describe('replay --schema', () => {
     ],
     ['another database', 'drop table public.token_usage cascade;', [], 2, 'is this the database of the app?'],
   ])('%s is one clear line', async ([, next, args, code, says], { expect }) => {
-    const ran = await run('scripts/replay.ts', ['--schema', await migrations(next), ...args])
+    const ran = await runScript('scripts/replay.ts', ['--schema', await migrations(next), ...args])
     expect(ran.err).toContain(says)
     expect(ran.err.trim().split('\n')).toHaveLength(1)
     expect(ran.code).toBe(code)
@@ -127,7 +108,7 @@ describe('invariants --schema', () => {
     const folder = await migrations(
       `alter table public.user_profiles add constraint at_most check (vibe_assistant_tokens_remaining < 9000000);`,
     )
-    const { code, out } = await run('scripts/invariants.ts', ['--schema', folder])
+    const { code, out } = await runScript('scripts/invariants.ts', ['--schema', folder])
     expect(out).toContain('✗ as-found-annual (as-found)')
     expect(out).toContain(
       'the database itself refuses as-found-pack-doubled (A redelivered pack is granted again): at_most',
@@ -139,7 +120,7 @@ describe('invariants --schema', () => {
     const folder = await migrations(
       'alter table public.token_usage add constraint small check (tokens_used < 1000) not valid;',
     )
-    const { code, err } = await run('scripts/invariants.ts', ['--schema', folder])
+    const { code, err } = await runScript('scripts/invariants.ts', ['--schema', folder])
     expect(err).toMatch(/public\.token_usage refuses the rows of a healthy ledger: .*"small"/)
     expect(code).toBe(2)
   })
@@ -147,18 +128,24 @@ describe('invariants --schema', () => {
 
 describe('SCHEMA=… npm test', () => {
   test('plays stories on it, and nothing else', async ({ expect }) => {
-    const { code, out } = await run('node_modules/vitest/vitest.mjs', ['run', '-t', 'pack-paid, in-order'], {
-      SCHEMA: await migrations(),
-      NO_COLOR: '1',
-      VITEST_JUNIT: '',
-    })
+    const { code, out } = await runScript(
+      'node_modules/vitest/vitest.mjs',
+      ['run', '-t', 'pack-paid, in-order'],
+      {
+        SCHEMA: await migrations(),
+        NO_COLOR: '1',
+        VITEST_JUNIT: '',
+      },
+    )
     expect(out).toContain('the stories and the breaks are played on it; no other test is run')
     expect(out).toMatch(/Tests {2}1 passed/)
     expect(code).toBe(0)
   })
 
   test('stops at a schema that can’t be read', async ({ expect }) => {
-    const { code, err } = await run('node_modules/vitest/vitest.mjs', ['run'], { SCHEMA: 'no/such/folder' })
+    const { code, err } = await runScript('node_modules/vitest/vitest.mjs', ['run'], {
+      SCHEMA: 'no/such/folder',
+    })
     expect(err).toContain('no/such/folder: there is no such file or folder')
     expect(code).toBe(3)
   })

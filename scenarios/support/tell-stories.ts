@@ -2,7 +2,7 @@ import { describe, inject } from 'vitest'
 import type { Catalogue } from '../../audits/catalogue.ts'
 import type { AppRevision } from '../../fixtures/app/app.ts'
 import { judge, renderOutcome, renderPerformance } from '../engine/outcome.ts'
-import { type Plan, Play } from '../engine/play.ts'
+import { PLANS, type Plan, Play } from '../engine/play.ts'
 import type { Story } from '../engine/story.ts'
 import { test } from './test.ts'
 
@@ -10,7 +10,6 @@ const APPS = [
   { app: 'repaired', revision: 'unified', is: 'as told' },
   { app: 'as-found', revision: 'as-found', is: 'red where declared' },
 ] as const
-export const PLANS = ['in-order', 'twice'] as const satisfies Plan[]
 
 /** A story that is not as told: its timeline, what is wrong, and the line that plays it again. */
 class BrokenStory extends Error {

@@ -1,4 +1,4 @@
-import { Client } from 'pg'
+import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases, Template } from '../../../fixtures/postgres/databases.ts'
 import { applySchema, SchemaError } from '../../../fixtures/schema/apply.ts'
 import type { Schema, SchemaFile } from '../../../fixtures/schema/schema.ts'
@@ -70,9 +70,6 @@ async function applyWatched(databaseUrl: string, files: readonly SchemaFile[]) {
 
 const ROWS_ONLY = ['SelectStmt', 'InsertStmt', 'UpdateStmt', 'DeleteStmt', 'CommentStmt', 'VariableSetStmt']
 
-export async function factsOf(databaseUrl: string): Promise<Facts> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  return readFacts(client).finally(() => client.end())
+export function factsOf(databaseUrl: string): Promise<Facts> {
+  return withDatabase(databaseUrl, readFacts)
 }

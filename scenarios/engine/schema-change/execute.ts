@@ -1,4 +1,5 @@
-import { Client, DatabaseError } from 'pg'
+import { type Client, DatabaseError } from 'pg'
+import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import { type Blame, factKeys } from './difference.ts'
 import type { FunctionFact } from './facts.ts'
 import type { Finding } from './finding.ts'
@@ -25,15 +26,12 @@ const TEXT = 'x'
  * Executes each function once, with plausible arguments, in a transaction that is rolled back: Postgres does not look
  * into a body when it is created. The database holds the rows of a healthy ledger. What can't run, by signature.
  */
-export async function executeAll(
+export function executeAll(
   databaseUrl: string,
   functions: Iterable<FunctionFact>,
 ): Promise<Map<string, string>> {
-  const failed = new Map<string, string>()
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  try {
+  return withDatabase(databaseUrl, async (client) => {
+    const failed = new Map<string, string>()
     await client.query(`set statement_timeout = '${STATEMENT_TIMEOUT}'`)
     for (const one of functions) {
       if (one.isTrigger) continue
@@ -41,9 +39,7 @@ export async function executeAll(
       if (says !== undefined) failed.set(one.signature, says)
     }
     return failed
-  } finally {
-    await client.end()
-  }
+  })
 }
 
 async function execute(client: Client, one: FunctionFact): Promise<string | undefined> {

@@ -1,31 +1,19 @@
-import { Client, type ClientBase, escapeIdentifier } from 'pg'
+import { type ClientBase, escapeIdentifier } from 'pg'
+import { withDatabase } from '../../../fixtures/postgres/connection.ts'
+import { APP_TABLES } from '../app-tables.ts'
 import { columnsOf, expressionsFor } from '../made-up.ts'
 import { LOADED_ROWS } from './locks.ts'
-
-/** What the app writes while a migration runs, what is referred to first. */
-const TABLES = [
-  'auth.users',
-  'public.user_profiles',
-  'public.customer_subscriptions',
-  'public.payment_history',
-  'public.token_transactions',
-  'public.token_drips',
-  'public.token_usage',
-]
 
 /**
  * Fills each table that the app writes with so many rows, one a user: defaults where there are, else any value
  * that its type and CHECKs take. What could not be filled, a line each.
  */
-export async function load(databaseUrl: string, rows = LOADED_ROWS): Promise<string[]> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  const problems: string[] = []
-  try {
+export function load(databaseUrl: string, rows = LOADED_ROWS): Promise<string[]> {
+  return withDatabase(databaseUrl, async (client) => {
+    const problems: string[] = []
     // No trigger does its work a hundred thousand times, and no foreign key is asked.
     await client.query('set session_replication_role = replica')
-    for (const table of TABLES) {
+    for (const table of APP_TABLES) {
       const { rows: found } = await client.query('select to_regclass($1) is not null as there', [table])
       if (!found[0].there) continue
       await fill(client, table, rows).catch((error: Error) => {
@@ -36,9 +24,7 @@ export async function load(databaseUrl: string, rows = LOADED_ROWS): Promise<str
     }
     await client.query('analyze')
     return problems
-  } finally {
-    await client.end()
-  }
+  })
 }
 
 async function fill(client: ClientBase, table: string, rows: number): Promise<void> {

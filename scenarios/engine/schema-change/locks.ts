@@ -1,4 +1,5 @@
-import { Client, type ClientBase } from 'pg'
+import type { ClientBase } from 'pg'
+import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import { applySchema, SchemaError, type Watch } from '../../../fixtures/schema/apply.ts'
 import type { SchemaFile } from '../../../fixtures/schema/schema.ts'
 import type { Finding } from './finding.ts'
@@ -61,12 +62,10 @@ export interface LockTrial {
  * against writers, for how long, and what was done meanwhile.
  */
 export async function watchLocks(databaseUrl: string, files: readonly SchemaFile[]): Promise<LockTrial> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  const watcher = await look(client)
-    .then(async (before) => new Watcher(before, await rowsOf(client, before.keys())))
-    .finally(() => client.end())
+  const watcher = await withDatabase(databaseUrl, async (client) => {
+    const before = await look(client)
+    return new Watcher(before, await rowsOf(client, before.keys()))
+  })
   const limited = new URL(databaseUrl)
   // What parallel workers read is not counted as read by this session.
   limited.searchParams.set(
@@ -108,19 +107,16 @@ class Watcher implements Watch {
       const before = this.#before.get(table)
       // The count begins anew with each transaction.
       const readBefore = before === undefined || before.read > read ? 0 : before.read
-      const rows = this.#rows.get(table) ?? 0
-      const reads = rows > 0 && read - readBefore >= rows
+      const all = this.#rows.get(table) ?? 0
+      const reads = all > 0 && read - readBefore >= all
       const rewrites = before !== undefined && before.file !== file
-      const isWorse =
-        known === undefined ||
-        strength(mode) > strength(known.mode) ||
-        (reads && !known.reads) ||
-        (rewrites && !known.rewrites)
+      const isStronger = known === undefined || strength(mode) > strength(known.mode)
+      const isWorse = isStronger || (reads && !known.reads) || (rewrites && !known.rewrites)
       this.#open.set(table, {
         file: path,
         line: isWorse ? line : known.line,
         table,
-        mode: known === undefined || strength(mode) > strength(known.mode) ? mode : known.mode,
+        mode: isStronger ? mode : known.mode,
         ms: 0,
         since: known?.since ?? performance.now(),
         reads: reads || known?.reads === true,
