@@ -1,12 +1,11 @@
-import { Client } from 'pg'
 import type { Catalogue } from '../../../audits/catalogue.ts'
+import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases, Template } from '../../../fixtures/postgres/databases.ts'
 import { appFor, type Installed, rulesFor, withoutMeaning } from '../given-schema.ts'
 import { allRules, judge } from '../outcome.ts'
-import { type Plan, Play } from '../play.ts'
+import { PLANS, type Plan, Play } from '../play.ts'
 import type { Story } from '../story.ts'
 
-const PLANS = ['in-order', 'twice'] as const satisfies readonly Plan[]
 /** An app waits for its database most of the time. */
 const AT_ONCE = 3
 
@@ -53,21 +52,28 @@ export async function playAll(
   const { catalogue } = await rulesFor(await allRules(), first.url, installed)
   await first.drop()
 
-  const queue = stories
+  const plays = stories
     .filter(({ name }) => !without.has(name))
     .flatMap((story) => PLANS.map((plan) => ({ story, plan })))
+  const queue = [...plays.entries()]
+  // By place: whichever ends first, what is told of them has one order.
   const played: Played[] = []
   const unjudged: string[] = []
   const signatures = new Set<string>()
   const names = new Set<string>()
   const work = async () => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const [place, one] = next
       const database = await databases.createFrom(template)
       try {
         await countCalls(database.name, database.url)
-        await playOne(database.url, next, installed, catalogue, stripeMockUrl).then(
-          (one) => played.push(one),
-          (error: Error) => unjudged.push(`story ${next.story.name}, ${next.plan}: ${error.message}`),
+        await playOne(database.url, one, installed, catalogue, stripeMockUrl).then(
+          (outcome) => {
+            played[place] = outcome
+          },
+          (error: Error) => {
+            unjudged[place] = `story ${one.story.name}, ${one.plan}: ${error.message}`
+          },
         )
         for (const { signature, name } of await calls(database.url)) {
           signatures.add(signature)
@@ -79,7 +85,13 @@ export async function playAll(
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  return { played, without, unjudged, called: { signatures, names }, catalogue }
+  return {
+    played: played.filter((one) => one !== undefined),
+    without,
+    unjudged: unjudged.filter((one) => one !== undefined),
+    called: { signatures, names },
+    catalogue,
+  }
 }
 
 async function playOne(
@@ -113,15 +125,10 @@ function calls(databaseUrl: string): Promise<{ signature: string; name: string }
   )
 }
 
-async function query<Row extends object>(databaseUrl: string, sql: string): Promise<Row[]> {
-  const client = new Client({ connectionString: databaseUrl })
-  client.on('error', () => {})
-  await client.connect()
-  try {
+function query<Row extends object>(databaseUrl: string, sql: string): Promise<Row[]> {
+  return withDatabase(databaseUrl, async (client) => {
     // So that names are printed with their schema.
     await client.query(`set search_path = ''`)
     return (await client.query<Row>(sql)).rows
-  } finally {
-    await client.end()
-  }
+  })
 }
