@@ -26,7 +26,7 @@ const command = new Command('invariants')
   )
   .addHelpText(
     'after',
-    '\nExit: 0 all as declared, 1 a break did something else, 2 could not run, 3 wrong usage.',
+    '\nExit: 0 all as declared, 1 a break did something else, or healthy rows are red in that schema, 2 could not run (that schema refuses healthy rows, say), 3 wrong usage.',
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'invariants: ')) })
