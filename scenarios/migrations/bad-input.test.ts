@@ -8,6 +8,7 @@ import { toCsv } from '../../fixtures/migrations/reviewed.ts'
 import { migrate, readMigration } from '../../fixtures/migrations/run.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
 import { isVerified, verify } from '../../fixtures/migrations/verify.ts'
+import { withDatabase } from '../../fixtures/postgres/connection.ts'
 import { command } from './cli.ts'
 import { insertLegacy } from './installs.ts'
 import { mendAll, unify } from './road.ts'
@@ -47,6 +48,32 @@ test('a shape that is not known: each command says so, and writes nothing', asyn
 })
 
 describe('an older run that was left half-way', () => {
+  // Would catch: "if not exists", which takes an index that holds nothing for the one that lets no grant in twice.
+  test('in the build of an index, is finished: the index is built anew', async ({
+    asFound: { database, found },
+  }) => {
+    const ann = await found.user()
+    await found.pack(ann, 2_000_000, 'cs_1')
+    for (const name of ['view', 'unify-1-plan', 'unify-2-prepare'] as const) {
+      await found.db.query((await readMigration(name)).sql)
+    }
+    const sql = 'create unique index concurrently token_usage_grant_key on public.token_usage (grant_key)'
+    // It waits for whoever writes the table, and is cancelled there.
+    await found.db.query('begin')
+    await found.db.query('lock table public.token_usage in row exclusive mode')
+    await withDatabase(database.url, async (builder) => {
+      await builder.query("set lock_timeout = '50ms'")
+      await expect(builder.query(sql)).rejects.toThrow('lock timeout')
+    })
+    await found.db.query('rollback')
+    const valid = `select i.indisvalid as valid from pg_index as i
+      where i.indexrelid = 'public.token_usage_grant_key'::regclass`
+    expect((await found.db.query(valid)).rows).toEqual([{ valid: false }])
+
+    await unify(database, found)
+    expect((await found.db.query(valid)).rows).toEqual([{ valid: true }])
+  })
+
   // Would catch: what an older version of the files made, taken for ours by its name.
   test('is finished, and ends as a new one does', async ({ asFound: { database, found }, databases }) => {
     const ann = await found.user()
