@@ -4,6 +4,7 @@ import { readCatalogue } from '../audits/catalogue.ts'
 import { parseEvidence } from '../audits/evidence.ts'
 import { repair } from './engine/healthy.ts'
 import { judgeHealthy, unjudged } from './engine/kill-matrix.ts'
+import { TWICE } from './engine/plan.ts'
 import { Play } from './engine/play.ts'
 import { STORIES } from './engine/stories.ts'
 import { test } from './support/test.ts'
@@ -17,7 +18,7 @@ describe('the repair', () => {
     const { url } = await database('as-found')
     const play = await Play.open({ databaseUrl: url })
     const app = await play.startApp('as-found')
-    for (const story of STORIES) await play.perform(story, app, { plan: 'twice' })
+    for (const story of STORIES) await play.perform(story, app, { plan: TWICE })
     await app.close()
     const text = JSON.stringify(play.evidence())
     await play.close()

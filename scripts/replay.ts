@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
 import { readSchema } from '../fixtures/schema/schema.ts'
+import { IN_ORDER, type Plan, parsePlan, TWICE } from '../scenarios/engine/plan.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
 import type { Order } from './replay/order.ts'
@@ -14,6 +15,7 @@ interface Options {
   readonly app?: string
   readonly schema?: string
   readonly twice?: true
+  readonly plan?: string
   readonly into?: string
   readonly evidence?: string
   readonly stripePort?: number
@@ -37,6 +39,10 @@ const command = new Command('replay')
     ).env('SCHEMA'),
   )
   .option('--twice', 'send every delivery, and every admin request, twice')
+  .option(
+    '--plan <form>',
+    "how deliveries come, as a failing run prints it: 'again 2.1 later; fault 1.3 4 ended' (scenarios/PLANS.md)",
+  )
   .option('--into <url>', 'an empty database to play on, all stories in one; it is left filled')
   .option('--evidence <file>', 'write what is owed by all that was played, as npm run audit takes it')
   .option(
@@ -66,7 +72,7 @@ async function main(): Promise<number> {
 
 /** Checks everything that can be checked before anything is started. Throws UsageError. */
 async function read(names: readonly string[], options: Options): Promise<Order> {
-  const { app, schema, twice, into, evidence, stripePort } = options
+  const { app, schema, twice, plan, into, evidence, stripePort } = options
   if (into !== undefined) checkDatabaseUrl(into)
   if (evidence !== undefined) {
     await access(dirname(evidence), constants.W_OK).catch(() => {
@@ -76,13 +82,19 @@ async function read(names: readonly string[], options: Options): Promise<Order> 
   const isOurs = app === undefined || app === 'as-found' || app === 'repaired'
   return {
     stories: storiesNamed([...new Set(names)]),
-    plan: twice ? 'twice' : 'in-order',
+    plan: readPlan(twice, plan),
     app: isOurs ? app : elsewhere(app, into),
     schema: schema === undefined ? undefined : await readSchema(schema),
     into,
     evidence,
     standInPort: stripePort ?? (isOurs ? 0 : STRIPE_PORT),
   }
+}
+
+function readPlan(twice: true | undefined, form: string | undefined): Plan {
+  if (form === undefined) return twice ? TWICE : IN_ORDER
+  if (twice) throw new UsageError('--twice and --plan: give one of them; twice is a plan too')
+  return parsePlan(form)
 }
 
 function elsewhere(url: string, into: string | undefined): { url: string; webhookSecret: string } {

@@ -1,6 +1,7 @@
 import { type AppRevision, startApp } from '../../fixtures/app/app.ts'
 import type { LogLine } from '../../fixtures/captured-console.ts'
 import { startDataApi } from '../../fixtures/supabase/data-api.ts'
+import { WireProxy } from './explore/wire-proxy.ts'
 
 /** Whatever answers on the webhook URL. */
 export interface AppUnderTest {
@@ -11,6 +12,8 @@ export interface AppUnderTest {
   readonly webhookSecret: string
   /** What it has said on its console; empty for an app that runs elsewhere. */
   readonly log: readonly LogLine[]
+  /** What its statements pass on their way to Postgres; without it they can't be disturbed. */
+  readonly proxy?: WireProxy | undefined
   close(): Promise<void>
 }
 
@@ -19,6 +22,8 @@ export interface AppGround {
   readonly databaseUrl: string
   /** The API stand-in. */
   readonly stripeApiUrl: string
+  /** Its statements pass a proxy, so that a plan can disturb them. */
+  readonly disturbed?: boolean
 }
 
 const WEBHOOK_SECRET = 'whsec_of_the_stories'
@@ -28,9 +33,11 @@ const WEBHOOK_SECRET = 'whsec_of_the_stories'
  * throws.
  */
 export async function startReferenceApp(revision: AppRevision, ground: AppGround): Promise<AppUnderTest> {
-  const api = await startDataApi(ground.databaseUrl)
+  const proxy = ground.disturbed ? await WireProxy.start(ground.databaseUrl) : undefined
+  const databaseUrl = proxy?.url ?? ground.databaseUrl
+  const api = await startDataApi(databaseUrl)
   const app = await startApp(revision, {
-    DATABASE_URL: ground.databaseUrl,
+    DATABASE_URL: databaseUrl,
     SUPABASE_URL: api.url,
     SUPABASE_ANON_KEY: api.anonKey,
     SUPABASE_SERVICE_ROLE_KEY: api.serviceKey,
@@ -44,9 +51,11 @@ export async function startReferenceApp(revision: AppRevision, ground: AppGround
     url: app.url,
     webhookSecret: WEBHOOK_SECRET,
     log: app.log,
+    proxy,
     async close() {
       await app.close()
       await api.stop()
+      await proxy?.close()
     },
   }
 }

@@ -3,6 +3,7 @@ import { type Person, people } from '../../fixtures/people.ts'
 import type { Delivery } from '../../fixtures/stripe/event.ts'
 import { OTHER_PRICE, PLANS } from '../../fixtures/stripe/prices.ts'
 import { type StripeObjects, StripeSimulator } from '../../fixtures/stripe/simulator.ts'
+import { type ApiVersion, DEFAULT_API_VERSION } from '../../fixtures/stripe/versions.ts'
 import type { Subjects } from './effects.ts'
 import type { AdminAct, StoryPerson, StripeAct } from './story.ts'
 
@@ -40,14 +41,14 @@ export class Cast {
   undelivered: Happened = { deliveries: [], subjects: {} }
   readonly #last = new Map<string, { session?: string; subscription?: string; invoice?: string }>()
 
-  /** Everything about it follows from its name. */
-  constructor(name: string, wanted: readonly StoryPerson[]) {
+  /** Everything about it follows from its name, and from the version in which events are told. */
+  constructor(name: string, wanted: readonly StoryPerson[], apiVersion: ApiVersion = DEFAULT_API_VERSION) {
     const seed = createHash('sha256').update(name).digest().readUInt32BE()
     const names = wanted.map((person) => person.name)
     const withDraft = wanted.filter(({ hasDraft }) => hasDraft).map((person) => person.name)
     this.name = name
     this.people = new Map(Object.entries(people(seed, names, withDraft)))
-    this.stripe = new StripeSimulator({ seed, start: START })
+    this.stripe = new StripeSimulator({ seed, start: START, apiVersion })
   }
 
   /** Throws for somebody who is not in the cast. */

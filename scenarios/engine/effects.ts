@@ -47,6 +47,42 @@ export function complaintsAbout(outcome: StepOutcome): string[] {
   return complaints
 }
 
+/**
+ * The same of a whole story that was told in another order than its own: every row that it tells is there once, and no
+ * other. What a reset or a deduction moved depends on the order, so that is not compared; the ledger's invariants hold
+ * it to the balances.
+ */
+export function complaintsAboutEnd({
+  told,
+  before,
+  after,
+  users,
+}: {
+  readonly told: readonly { readonly step: Step; readonly subjects: Subjects }[]
+  readonly before: Snapshot
+  readonly after: Snapshot
+  readonly users: ReadonlyMap<string, string>
+}): string[] {
+  const nameOf = naming(new Map([...users].map(([name, userId]) => [userId, name])))
+  const { added, altered } = changesBetween(before, after)
+  const complaints = altered.map((row) => `changed or gone: ${renderRow(row, nameOf)}`)
+  const found = added.filter(({ table, key }) => table === 'token_usage' && !key?.endsWith(':reset'))
+  for (const { step, subjects } of told) {
+    for (const wanted of step.rows.filter(({ key }) => key !== 'invoice:reset')) {
+      const index = found.findIndex(
+        (row) =>
+          row.userId === users.get(wanted.who) &&
+          row.type === wanted.type &&
+          row.tokens === wanted.tokens &&
+          row.key === keyOf(wanted.key, subjects),
+      )
+      if (index < 0) complaints.push(`missing: ${renderExpected(wanted, subjects)}`)
+      else found.splice(index, 1)
+    }
+  }
+  return [...complaints, ...found.map((row) => `not told: ${renderRow(row, nameOf)}`)]
+}
+
 function isAsTold(
   row: LedgerRow,
   wanted: ExpectedRow,

@@ -6,6 +6,7 @@ import { retire } from '../../fixtures/migrations/retire.ts'
 import { toCsv } from '../../fixtures/migrations/reviewed.ts'
 import { migrate } from '../../fixtures/migrations/run.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
+import { IN_ORDER } from './plan.ts'
 import { Play } from './play.ts'
 import { playFirstMonth, playSecondMonth } from './two-months.ts'
 import { person, step, story } from './voices.ts'
@@ -50,7 +51,7 @@ export async function fillAsFound(databaseUrl: string): Promise<EvidenceText> {
   const play = await Play.open({ databaseUrl })
   const app = await play.startApp('as-found')
   try {
-    await play.perform(tracked, app, { plan: 'in-order' })
+    await play.perform(tracked, app, { plan: IN_ORDER })
     return JSON.stringify(play.evidence())
   } finally {
     await app.close()
@@ -79,7 +80,7 @@ export async function fillUnified(databaseUrl: string): Promise<EvidenceText> {
     const repaired = await play.startApp('repaired')
     try {
       const second = await playSecondMonth(play, repaired, first)
-      const last = await play.perform(refund, repaired, { plan: 'in-order', cast: first.cast })
+      const last = await play.perform(refund, repaired, { plan: IN_ORDER, cast: first.cast })
       const complaints = [...second.complaints, ...last.complaints]
       if (complaints.length > 0) throw new Error(`not as told:\n${complaints.join('\n')}`)
     } finally {

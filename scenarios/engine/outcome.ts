@@ -4,6 +4,7 @@ import { type Catalogue, readCatalogue } from '../../audits/catalogue.ts'
 import { type Entitlement, type Evidence, entitlements, parseEvidence } from '../../audits/evidence.ts'
 import type { RuleReport } from '../../audits/reports/report.ts'
 import type { LedgerRow } from './ledger.ts'
+import { isTwice, type Plan, printPlan } from './plan.ts'
 import type { Performance, Play } from './play.ts'
 import { count } from './story.ts'
 import { renderTimeline } from './timeline.ts'
@@ -97,7 +98,7 @@ async function rulesOn(
 
 function declaredRed({ story, plan }: Performance, isAsFound: boolean): readonly string[] {
   if (!isAsFound) return story.minor
-  return plan === 'twice' ? story.asFound.redTwice : story.asFound.red
+  return isTwice(plan) ? story.asFound.redTwice : story.asFound.red
 }
 
 /** What is owed and is not in the ledger, read without any invariant. */
@@ -124,7 +125,8 @@ function sayRed({ id, title, violations, sample }: RuleReport): string {
 /** A performance as text: the story, and its timeline. */
 export function renderPerformance({ story, plan, app, cast, played }: Performance): string {
   const names = new Map([...cast.people].map(([name, { userId }]) => [userId, name]))
-  const how = plan === 'twice' ? `${app}, everything twice` : app
+  const how =
+    plan.length === 0 ? app : isTwice(plan) ? `${app}, everything twice` : `${app}, ${printPlan(plan)}`
   const head = `${story.name}: ${story.title} [${how}]`
   return `${head}\n${renderTimeline(played, names)}`
 }
@@ -156,5 +158,10 @@ function reproduce(outcome: Outcome): string {
   const { performances } = outcome
   const [first] = performances
   const elsewhere = first?.app === 'as-found' || first?.app === 'repaired' ? '' : ' --into AN-EMPTY-DATABASE'
-  return `npm run replay -- ${names} --app ${first?.app}${elsewhere}${first?.plan === 'twice' ? ' --twice' : ''}`
+  return `npm run replay -- ${names} --app ${first?.app}${elsewhere}${planFlag(first?.plan ?? [])}`
+}
+
+function planFlag(plan: Plan): string {
+  if (plan.length === 0) return ''
+  return isTwice(plan) ? ' --twice' : ` --plan '${printPlan(plan)}'`
 }

@@ -5,6 +5,7 @@ import { migrate } from '../../fixtures/migrations/run.ts'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
 import { test as withDatabases } from '../support/test.ts'
 import { type AppUnderTest, appAt } from './app-under-test.ts'
+import { IN_ORDER, TWICE } from './plan.ts'
 import { Play } from './play.ts'
 import { storiesNamed } from './stories.ts'
 import type { Story } from './story.ts'
@@ -47,7 +48,7 @@ describe('an app that is wrong is told so', () => {
   // An engine that believes a 200 would pass an app which does nothing at all.
   test('answers 200 to everything and does nothing', async ({ play, appThat }) => {
     const app = await appThat(async () => new Response('ok'))
-    const { complaints } = await play.perform(PACK, app, { plan: 'in-order' })
+    const { complaints } = await play.perform(PACK, app, { plan: IN_ORDER })
     expect(complaints).toEqual([
       expect.stringMatching(/^step 1 \(ann buys .*\): missing: token_pack_purchase 5,000,000 of ann \(check/),
       'step 1 (ann buys a mega pack by card): ann should have 5,000,000, but has 0',
@@ -59,7 +60,7 @@ describe('an app that is wrong is told so', () => {
       await passOn()
       return new Response('oh', { status: 500 })
     })
-    const { complaints, cast } = await play.perform(PACK, app, { plan: 'in-order' })
+    const { complaints, cast } = await play.perform(PACK, app, { plan: IN_ORDER })
     expect(complaints).toHaveLength(6)
     expect(complaints[0]).toMatch(/: customer.created evt_1\w+ was answered 500: oh$|was answered 500: oh$/)
     expect(cast.undelivered.deliveries).toHaveLength(6)
@@ -70,7 +71,7 @@ describe('an app that is wrong is told so', () => {
     const ann = person('ann')
     const told = step(ann.buys('power'), ann.getsPack(2_000_000n), ann.has(2_000_000n), staysUndelivered)
     const wrong = story({ name: 'wrong', title: 'wrong', people: [ann], steps: [told], asFound })
-    const { complaints } = await play.perform(wrong, repaired, { plan: 'in-order' })
+    const { complaints } = await play.perform(wrong, repaired, { plan: IN_ORDER })
     expect(complaints).toEqual([expect.stringMatching(/: nothing was answered 5xx$/)])
   })
 
@@ -81,14 +82,14 @@ describe('an app that is wrong is told so', () => {
       await fetch(`${play.stripeApiUrl}/v1/invoices?limit=1000`, { headers })
       return passOn()
     })
-    const { complaints, invalidRequests } = await play.perform(PACK, app, { plan: 'in-order' })
+    const { complaints, invalidRequests } = await play.perform(PACK, app, { plan: IN_ORDER })
     expect(complaints).toEqual([])
     expect(invalidRequests[0]).toMatch(/^GET \/v1\/invoices\?limit=1000.* answered 400/)
   })
 
   test('does not answer at all', async ({ play }) => {
     const app = appAt('http://127.0.0.1:9', 'whsec_x')
-    await expect(play.perform(PACK, app, { plan: 'in-order' })).rejects.toThrow('fetch failed')
+    await expect(play.perform(PACK, app, { plan: IN_ORDER })).rejects.toThrow('fetch failed')
   })
 })
 
@@ -99,7 +100,7 @@ describe('deliveries', () => {
     const app = await appThat(async (_, passOn) =>
       ++refused % 3 === 0 ? passOn() : new Response('busy', { status: 503 }),
     )
-    const { complaints, played } = await play.perform(PACK, app, { plan: 'in-order' })
+    const { complaints, played } = await play.perform(PACK, app, { plan: IN_ORDER })
     expect(complaints).toEqual([])
     expect(played[0]?.sent.map(({ status }) => status)).toEqual(
       Array.from({ length: 18 }, (_, index) => (index % 3 === 2 ? 200 : 503)),
@@ -121,7 +122,7 @@ describe('deliveries', () => {
       steps: [step(ann.buys('power'), staysUndelivered)],
       asFound,
     })
-    const { complaints, cast } = await play.perform(play1, app, { plan: 'in-order' })
+    const { complaints, cast } = await play.perform(play1, app, { plan: IN_ORDER })
     expect(complaints).toEqual([])
     isOut = false
     const play2 = story({
@@ -131,7 +132,7 @@ describe('deliveries', () => {
       steps: [step(ann.paysHandMadeInvoice('amount'), ann.getsPack(2_000_000n), ann.has(2_000_000n))],
       asFound,
     })
-    expect((await play.perform(play2, app, { plan: 'in-order', cast })).complaints).toEqual([])
+    expect((await play.perform(play2, app, { plan: IN_ORDER, cast })).complaints).toEqual([])
     expect(cast.undelivered.deliveries).toEqual([])
   })
 
@@ -149,7 +150,7 @@ describe('deliveries', () => {
       ],
       asFound,
     })
-    const { complaints, played } = await play.perform(told, repaired, { plan: 'twice' })
+    const { complaints, played } = await play.perform(told, repaired, { plan: TWICE })
     expect(complaints).toEqual([])
     expect(played.map(({ sent }) => sent.map(({ what }) => what))).toEqual([
       ['POST /api/admin/users/adjust-tokens', 'POST /api/admin/users/adjust-tokens'],
@@ -165,8 +166,8 @@ describe('people', () => {
     const other = await Play.open({ databaseUrl: (await database('unified')).url })
     const app = await other.startApp('repaired')
     const [one, two] = [
-      await play.perform(PACK, repaired, { plan: 'in-order' }),
-      await other.perform(PACK, app, { plan: 'in-order' }),
+      await play.perform(PACK, repaired, { plan: IN_ORDER }),
+      await other.perform(PACK, app, { plan: IN_ORDER }),
     ]
     await app.close()
     await other.close()
@@ -177,11 +178,11 @@ describe('people', () => {
 
   test('of two stories in one database are not the same', async ({ play, repaired }) => {
     const [pack, coupon] = storiesNamed(['pack-paid', 'pack-coupon']) as [Story, Story]
-    const one = await play.perform(pack, repaired, { plan: 'in-order' })
-    const two = await play.perform(coupon, repaired, { plan: 'in-order' })
+    const one = await play.perform(pack, repaired, { plan: IN_ORDER })
+    const two = await play.perform(coupon, repaired, { plan: IN_ORDER })
     expect([...one.complaints, ...two.complaints]).toEqual([])
     expect(two.cast.person('ann').userId).not.toBe(one.cast.person('ann').userId)
-    await expect(play.perform(pack, repaired, { plan: 'in-order' })).rejects.toThrow(
+    await expect(play.perform(pack, repaired, { plan: IN_ORDER })).rejects.toThrow(
       'was played on this database',
     )
   })
@@ -197,7 +198,7 @@ describe('people', () => {
       cast?: Parameters<Play['perform']>[2]['cast'],
     ) => {
       const app: AppUnderTest = await play.startApp(revision)
-      const performance = await play.perform(first, app, { plan: 'in-order', cast })
+      const performance = await play.perform(first, app, { plan: IN_ORDER, cast })
       await app.close()
       return performance
     }

@@ -1,4 +1,5 @@
 import type { AppUnderTest } from './app-under-test.ts'
+import { IN_ORDER, TWICE } from './plan.ts'
 import type { Performance, Play } from './play.ts'
 import { person, step, story } from './voices.ts'
 
@@ -94,11 +95,11 @@ const february = story({
 
 /** The first month; its complaints are what the app as found does wrong. Throws when the app does not answer. */
 export async function playFirstMonth(play: Play, app: AppUnderTest): Promise<readonly Performance[]> {
-  const first = await play.perform(january, app, { plan: 'in-order' })
-  return [first, await play.perform(redelivered, app, { plan: 'twice', cast: first.cast })]
+  const first = await play.perform(january, app, { plan: IN_ORDER })
+  return [first, await play.perform(redelivered, app, { plan: TWICE, cast: first.cast })]
 }
 
 /** The second month, with the people of the first; each delivery and each admin request comes twice. */
 export function playSecondMonth(play: Play, app: AppUnderTest, first: Performance): Promise<Performance> {
-  return play.perform(february, app, { plan: 'twice', cast: first.cast })
+  return play.perform(february, app, { plan: TWICE, cast: first.cast })
 }

@@ -2,6 +2,7 @@ import { Client } from 'pg'
 import { describe, expect } from 'vitest'
 import { parseTarget } from '../../fixtures/migrations/target.ts'
 import { verify } from '../../fixtures/migrations/verify.ts'
+import { IN_ORDER } from '../engine/plan.ts'
 import { Play } from '../engine/play.ts'
 import { annual } from '../stories/annual.ts'
 import { cycles } from '../stories/cycle.ts'
@@ -25,7 +26,7 @@ describe.for(STORIES)('the app as found on the unified database: $title', (story
     const play = await Play.open({ databaseUrl: url })
     try {
       const app = await play.startApp('as-found')
-      await play.perform(story, app, { plan: 'in-order' }).finally(() => app.close())
+      await play.perform(story, app, { plan: IN_ORDER }).finally(() => app.close())
     } finally {
       await play.close()
     }

@@ -1,8 +1,10 @@
 // The stories on the schema of SCHEMA. What has no meaning there is a test that is skipped, with the reason.
+
 import { describe, inject } from 'vitest'
 import { appFor, renderInstalled, renderLeft, rulesFor, withoutMeaning } from '../engine/given-schema.ts'
 import { allRules } from '../engine/outcome.ts'
-import { PLANS } from '../engine/play.ts'
+import { PLANS, printPlan } from '../engine/plan.ts'
+
 import { STORIES } from '../engine/stories.ts'
 import { playAndJudge } from '../support/tell-stories.ts'
 import { test } from '../support/test.ts'
@@ -23,7 +25,7 @@ describe(`the stories on ${schema.path}, stage ${installed.stage}`, () => {
   for (const story of STORIES) {
     const why = withoutMeaning(story, installed)
     for (const plan of PLANS) {
-      test(`${story.name}, ${plan}: ${story.title}`, async ({ database, skip }) => {
+      test(`${story.name}, ${printPlan(plan)}: ${story.title}`, async ({ database, skip }) => {
         if (why !== undefined) skip(`no meaning on this schema: ${why}`)
         const { url } = await database(template)
         const { catalogue } = await rulesFor(await allRules(), url, installed)

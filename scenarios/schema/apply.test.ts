@@ -6,6 +6,7 @@ import { describe } from 'vitest'
 import { applySchema } from '../../fixtures/schema/apply.ts'
 import { readSchema, type Schema } from '../../fixtures/schema/schema.ts'
 import { install } from '../engine/given-schema.ts'
+import { IN_ORDER } from '../engine/plan.ts'
 import { Play } from '../engine/play.ts'
 import { storiesNamed } from '../engine/stories.ts'
 import type { Story } from '../engine/story.ts'
@@ -153,9 +154,7 @@ test('users and plans are added to tables that need more than we know', async ({
   try {
     const app = await play.startApp('as-found')
     const [story] = storiesNamed(['mixture-several-users'])
-    const { played } = await play
-      .perform(story as Story, app, { plan: 'in-order' })
-      .finally(() => app.close())
+    const { played } = await play.perform(story as Story, app, { plan: IN_ORDER }).finally(() => app.close())
     expect(played.length).toBeGreaterThan(0)
   } finally {
     await play.close()

@@ -2,7 +2,8 @@ import { describe, inject } from 'vitest'
 import type { Catalogue } from '../../audits/catalogue.ts'
 import type { AppRevision } from '../../fixtures/app/app.ts'
 import { judge, renderOutcome, renderPerformance } from '../engine/outcome.ts'
-import { PLANS, type Plan, Play } from '../engine/play.ts'
+import { PLANS, type Plan, printPlan } from '../engine/plan.ts'
+import { Play } from '../engine/play.ts'
 import type { Story } from '../engine/story.ts'
 import { test } from './test.ts'
 
@@ -23,7 +24,7 @@ export function tell(topic: string, stories: readonly Story[]): void {
       describe(`${story.name}: ${story.title}`, () => {
         for (const { app, revision, is } of APPS) {
           for (const plan of PLANS) {
-            test(`${app}, ${plan}: ${is}`, async ({ database }) => {
+            test(`${app}, ${printPlan(plan)}: ${is}`, async ({ database }) => {
               const { url } = await database(revision)
               await playAndJudge(story, { url, app, plan, stripeMockUrl: inject('stripeMockUrl') })
             })

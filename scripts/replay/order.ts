@@ -15,7 +15,8 @@ import {
   renderOutcome,
   renderPerformance,
 } from '../../scenarios/engine/outcome.ts'
-import { type Performance, type Plan, Play } from '../../scenarios/engine/play.ts'
+import { needsProxy, type Plan } from '../../scenarios/engine/plan.ts'
+import { type Performance, Play } from '../../scenarios/engine/play.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 import { type Ground, givenGround, ownGround, revisionFor } from './ground.ts'
 
@@ -120,7 +121,9 @@ async function playOn(
   })
   try {
     const app =
-      typeof wanted === 'object' ? appAt(wanted.url, wanted.webhookSecret) : await play.startApp(ground.app)
+      typeof wanted === 'object'
+        ? appAt(wanted.url, wanted.webhookSecret)
+        : await play.startApp(ground.app, { disturbed: needsProxy(plan) })
     const performances: Performance[] = []
     try {
       if (typeof wanted === 'object') console.log(`Stripe's API answers at ${play.stripeApiUrl}`)

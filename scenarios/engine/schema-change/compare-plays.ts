@@ -1,3 +1,4 @@
+import { isTwice, printPlan } from '../plan.ts'
 import type { Finding } from './finding.ts'
 import type { Played, Plays } from './plays.ts'
 
@@ -58,8 +59,8 @@ function add(map: Map<string, string[]>, id: string, played: Played): void {
   map.set(id, [...(map.get(id) ?? []), sayPlay(played)])
 }
 
-const keyOf = ({ story, plan }: Played) => `${story} ${plan}`
-const sayPlay = ({ story, plan }: Played) => (plan === 'twice' ? `${story} (everything twice)` : story)
+const keyOf = ({ story, plan }: Played) => `${story} ${printPlan(plan)}`
+const sayPlay = ({ story, plan }: Played) => (isTwice(plan) ? `${story} (everything twice)` : story)
 
 function list(names: readonly string[]): string {
   const shown = names.slice(0, NAMED).join(', ')

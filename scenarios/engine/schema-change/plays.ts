@@ -3,7 +3,8 @@ import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases, Template } from '../../../fixtures/postgres/databases.ts'
 import { appFor, type Installed, rulesFor, withoutMeaning } from '../given-schema.ts'
 import { allRules, judge } from '../outcome.ts'
-import { PLANS, type Plan, Play } from '../play.ts'
+import { PLANS, type Plan, printPlan } from '../plan.ts'
+import { Play } from '../play.ts'
 import type { Story } from '../story.ts'
 
 /** An app waits for its database most of the time. */
@@ -72,7 +73,7 @@ export async function playAll(
             played[place] = outcome
           },
           (error: Error) => {
-            unjudged[place] = `story ${one.story.name}, ${one.plan}: ${error.message}`
+            unjudged[place] = `story ${one.story.name}, ${printPlan(one.plan)}: ${error.message}`
           },
         )
         for (const { signature, name } of await calls(database.url)) {

@@ -1,0 +1,141 @@
+import type { WireGate, WireProxy, WireRequest, WireSession } from './wire-proxy.ts'
+
+/** Whose turn it is, of those that can go on. */
+export type Turn = (ready: readonly number[], last: number | undefined) => number
+
+interface Lane {
+  state: 'new' | 'asking' | 'blocked' | 'answered' | 'running' | 'done'
+  /** The session whose statement is held, or whose transaction is open. */
+  session?: WireSession | undefined
+  /** Lets the held statement, or its answer, go on. */
+  release?: (() => void) | undefined
+}
+
+const letterOf = (lane: number): string => 'ABC'[lane] ?? '?'
+
+/**
+ * Runs several at the same time, one statement at a time: only the one whose turn it is runs code of the app or has a
+ * statement in Postgres; those that wait for a lock of another can't have a turn until Postgres lets them go on.
+ *
+ * @returns what each came to, and the turns that were taken
+ */
+export async function overlap<T>(
+  proxy: WireProxy,
+  works: readonly (() => Promise<T>)[],
+  turn: Turn,
+): Promise<{ results: T[]; turns: string; waits: number }> {
+  const lanes: Lane[] = works.map(() => ({ state: 'new' }))
+  const results: Promise<T>[] = []
+  let current = 0
+  let turns = ''
+  let waits = 0
+  let wake = () => {}
+  const changed = () => wake()
+  const change = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve
+    })
+
+  const laneOf = ({ session }: WireRequest): Lane =>
+    lanes.find((lane) => lane.session === session) ?? (lanes[current] as Lane)
+  const gate: WireGate = {
+    before(request) {
+      const lane = laneOf(request)
+      // A transaction that has only begun sees and holds nothing yet.
+      if (lane.state === 'done' || OPENS.test(request.sql)) return Promise.resolve('pass')
+      return new Promise((resolve) => {
+        lane.state = 'asking'
+        lane.session = request.session
+        lane.release = () => resolve('pass')
+        changed()
+      })
+    },
+    after(request) {
+      const lane = laneOf(request)
+      if (lane.state === 'done' || lane.state === 'running') return Promise.resolve()
+      return new Promise((resolve) => {
+        lane.state = 'answered'
+        lane.release = resolve
+        changed()
+      })
+    },
+  }
+
+  /** Until the lane's own code has come to its next statement, or to its end. */
+  const settled = async (lane: Lane): Promise<void> => {
+    while (lane.state === 'running') await change()
+  }
+  const goOn = async (lane: Lane): Promise<void> => {
+    const { release } = lane
+    // Its transaction may be over: the next statement may come by another session.
+    if (lane.session?.status === 'idle') lane.session = undefined
+    lane.state = 'running'
+    release?.()
+    await settled(lane)
+  }
+  /** Until Postgres has answered, or the lane waits for another one. */
+  const answeredOrBlocked = async (lane: Lane): Promise<void> => {
+    for (let look = 0; lane.state === 'blocked'; look++) {
+      await Promise.race([change(), new Promise((resolve) => setTimeout(resolve, look < 2 ? 1 : 4))])
+      if (lane.state !== 'blocked' || lane.session === undefined) return
+      if ((await proxy.isBlocked(lane.session)) && lane.state === 'blocked') return
+    }
+  }
+
+  proxy.gate = gate
+  try {
+    let last: number | undefined
+    for (;;) {
+      for (const lane of lanes) if (lane.state === 'blocked') await answeredOrBlocked(lane)
+      const ready = lanes.flatMap(({ state }, index) =>
+        state === 'new' || state === 'asking' || state === 'answered' ? [index] : [],
+      )
+      if (ready.length === 0) {
+        if (lanes.every(({ state }) => state === 'done')) break
+        // All wait for each other: Postgres ends a deadlock.
+        await change()
+        continue
+      }
+      current = ready.length === 1 ? (ready[0] as number) : turn(ready, last)
+      last = current
+      turns += letterOf(current)
+      const lane = lanes[current] as Lane
+      if (lane.state === 'new') {
+        lane.state = 'running'
+        const work = works[current] as () => Promise<T>
+        const result = work().finally(() => {
+          lane.state = 'done'
+          lane.session = undefined
+          changed()
+        })
+        result.catch(() => {})
+        results[current] = result
+        await settled(lane)
+      } else if (lane.state === 'answered') {
+        await goOn(lane)
+      } else {
+        const { release } = lane
+        lane.state = 'blocked'
+        release?.()
+        await answeredOrBlocked(lane)
+        if ((lane.state as Lane['state']) === 'answered') await goOn(lane)
+        else waits++
+      }
+    }
+    return { results: await Promise.all(results), turns, waits }
+  } finally {
+    proxy.gate = undefined
+    for (const { release } of lanes) release?.()
+  }
+}
+
+const OPENS = /^\s*(begin|start\s+transaction)\b/i
+
+/** Follows letters, and lets the first that can go on after them. */
+export function turnsOf(letters: string): Turn {
+  let next = 0
+  return (ready) => {
+    const wanted = letters.charCodeAt(next++) - 'A'.charCodeAt(0)
+    return ready.includes(wanted) ? wanted : (ready[0] as number)
+  }
+}

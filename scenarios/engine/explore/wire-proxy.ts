@@ -1,0 +1,267 @@
+import { createServer, type Server, Socket } from 'node:net'
+import { Client } from 'pg'
+import type { Fault } from '../plan.ts'
+
+/** What a session of the app asks of Postgres in one go: a simple query, or what ends with a Sync. */
+export interface WireRequest {
+  readonly session: WireSession
+  /** Its statement, as far as it can be read. */
+  readonly sql: string
+}
+
+/** Decides about each request before Postgres sees it, and about each answer before the app does. */
+export interface WireGate {
+  /** `pass`, or the fault that happens to it. */
+  before(request: WireRequest): Promise<'pass' | Fault>
+  /** Resolves when the app may have the answer. */
+  after(request: WireRequest): Promise<void>
+}
+
+/**
+ * Stands between an app and its Postgres, and lets a gate hold, disturb and count the app's statements: in any language,
+ * in any process, without a change of the app. What passes is what both sides said, byte for byte.
+ * https://www.postgresql.org/docs/17/protocol.html
+ *
+ * Design asked for triggers in the database. They see writes alone: a statement trigger can't stop between two reads,
+ * and none fires at the commit.
+ */
+export class WireProxy {
+  /** The database's URL by way of the proxy. */
+  readonly url: string
+  /** Undefined: everything passes. */
+  gate: WireGate | undefined
+  readonly sessions = new Set<WireSession>()
+  readonly #server: Server
+  readonly #admin: Client
+
+  private constructor(url: string, server: Server, admin: Client) {
+    this.url = url
+    this.#server = server
+    this.#admin = admin
+  }
+
+  static async start(databaseUrl: string): Promise<WireProxy> {
+    const admin = new Client({ connectionString: databaseUrl, application_name: 'wire-proxy' })
+    admin.on('error', () => {})
+    await admin.connect()
+    const target = new URL(databaseUrl)
+    const server = createServer({ noDelay: true })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(0, '127.0.0.1', resolve)
+    })
+    const address = server.address()
+    if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
+    const url = new URL(databaseUrl)
+    url.hostname = '127.0.0.1'
+    url.port = String(address.port)
+    const proxy = new WireProxy(url.href, server, admin)
+    server.on('connection', (app) => {
+      const session = new WireSession(proxy, app, target)
+      proxy.sessions.add(session)
+      app.once('close', () => proxy.sessions.delete(session))
+    })
+    return proxy
+  }
+
+  /** The sessions that are inside a transaction. */
+  get inTransaction(): readonly WireSession[] {
+    return [...this.sessions].filter(({ status }) => status !== 'idle')
+  }
+
+  /** Whether the session waits for a lock that another one holds. */
+  async isBlocked({ pid }: WireSession): Promise<boolean> {
+    const { rows } = await this.#admin.query<{ blocked: boolean }>(
+      'select cardinality(pg_blocking_pids($1)) > 0 as blocked',
+      [pid],
+    )
+    return rows[0]?.blocked === true
+  }
+
+  /** Ends the session's backend, and resolves when it is gone. */
+  async end({ pid }: WireSession): Promise<void> {
+    await this.#admin.query('select pg_terminate_backend($1, 5000)', [pid])
+  }
+
+  async close(): Promise<void> {
+    for (const session of this.sessions) session.destroy()
+    await new Promise((resolve) => this.#server.close(resolve))
+    await this.#admin.end()
+  }
+}
+
+const QUERY = 0x51
+const SYNC = 0x53
+const PARSE = 0x50
+const BIND = 0x42
+const TERMINATE = 0x58
+const READY = 0x5a
+const BACKEND_KEY = 0x4b
+const IDLE = 0x49
+
+/** One connection of the app. */
+export class WireSession {
+  /** Of its backend; 0 until that is known. */
+  pid = 0
+  status: 'idle' | 'in transaction' = 'idle'
+  readonly #proxy: WireProxy
+  readonly #app: Socket
+  readonly #postgres: Socket
+  readonly #prepared = new Map<string, string>()
+  #ready = false
+  #asked: Buffer[] = []
+  #answered: Buffer[] = []
+  #resolveAnswer: ((answer: Buffer | null) => void) | undefined
+  /** Requests are dealt with one after the other. */
+  #work: Promise<void> = Promise.resolve()
+
+  constructor(proxy: WireProxy, app: Socket, target: URL) {
+    this.#proxy = proxy
+    this.#app = app
+    this.#postgres = new Socket().connect(Number(target.port || 5432), target.hostname).setNoDelay(true)
+    app.on(
+      'data',
+      splitInto((frame) => this.#fromApp(frame), true),
+    )
+    this.#postgres.on(
+      'data',
+      splitInto((frame) => this.#fromPostgres(frame), false),
+    )
+    for (const [socket, other] of [
+      [app, this.#postgres],
+      [this.#postgres, app],
+    ] as const) {
+      socket.on('error', () => {})
+      socket.once('close', () => {
+        this.#flushAnswer()
+        this.#resolveAnswer?.(null)
+        // What was written before has to arrive.
+        other.end()
+      })
+    }
+  }
+
+  destroy(): void {
+    this.#app.destroy()
+    this.#postgres.destroy()
+  }
+
+  #fromApp(frame: Buffer): void {
+    const kind = frame[0]
+    // The handshake, and the farewell.
+    if (!this.#ready || kind === TERMINATE) {
+      this.#postgres.write(frame)
+      return
+    }
+    this.#asked.push(frame)
+    if (kind !== QUERY && kind !== SYNC) return
+    const request = Buffer.concat(this.#asked)
+    const sql = this.#sqlOf(this.#asked)
+    this.#asked = []
+    this.#work = this.#work.then(() => this.#ask({ session: this, sql }, request)).catch(() => this.destroy())
+  }
+
+  async #ask(request: WireRequest, bytes: Buffer): Promise<void> {
+    const { gate } = this.#proxy
+    const verdict = (await gate?.before(request)) ?? 'pass'
+    if (verdict === 'ended') await this.#proxy.end(this)
+    const answer = await this.#answerTo(verdict === 'fails' ? FAILING : bytes)
+    if (verdict === 'unanswered') {
+      this.destroy()
+      await gate?.after(request)
+      return
+    }
+    await gate?.after(request)
+    if (answer !== null) this.#app.write(answer)
+  }
+
+  /** Null: the connection ended without one. */
+  #answerTo(bytes: Buffer): Promise<Buffer | null> {
+    if (this.#postgres.destroyed || this.#postgres.readableEnded) return Promise.resolve(null)
+    return new Promise((resolve) => {
+      this.#resolveAnswer = (answer) => {
+        this.#resolveAnswer = undefined
+        resolve(answer)
+      }
+      this.#postgres.write(bytes)
+    })
+  }
+
+  #fromPostgres(frame: Buffer): void {
+    const kind = frame[0]
+    if (kind === BACKEND_KEY) this.pid = frame.readInt32BE(5)
+    if (!this.#ready) {
+      this.#app.write(frame)
+      this.#ready = kind === READY
+      return
+    }
+    this.#answered.push(frame)
+    if (kind !== READY) return
+    this.status = frame[5] === IDLE ? 'idle' : 'in transaction'
+    const answer = Buffer.concat(this.#answered)
+    this.#answered = []
+    if (this.#resolveAnswer) this.#resolveAnswer(answer)
+    else this.#app.write(answer)
+  }
+
+  /** What an ending backend has said without being asked. */
+  #flushAnswer(): void {
+    if (this.#answered.length > 0 && this.#app.writable) this.#app.write(Buffer.concat(this.#answered))
+    this.#answered = []
+    this.status = 'idle'
+  }
+
+  #sqlOf(frames: readonly Buffer[]): string {
+    for (const frame of frames) {
+      if (frame[0] === QUERY) return textAt(frame, 5)
+      if (frame[0] === PARSE) {
+        const name = textAt(frame, 5)
+        const sql = textAt(frame, 5 + Buffer.byteLength(name) + 1)
+        this.#prepared.set(name, sql)
+        return sql
+      }
+      if (frame[0] === BIND) {
+        const portal = textAt(frame, 5)
+        return this.#prepared.get(textAt(frame, 5 + Buffer.byteLength(portal) + 1)) ?? ''
+      }
+    }
+    return ''
+  }
+}
+
+function textAt(frame: Buffer, start: number): string {
+  return frame.toString('utf8', start, frame.indexOf(0, start))
+}
+
+/** In the place of a statement: an error of Postgres, in whatever transaction there is. */
+const FAILING = simpleQuery(
+  `do $$ begin raise exception 'could not write: the plan wants it' using errcode = 'io_error'; end $$`,
+)
+
+function simpleQuery(sql: string): Buffer {
+  const text = Buffer.from(`${sql}\0`)
+  const head = Buffer.alloc(5)
+  head[0] = QUERY
+  head.writeInt32BE(text.length + 4, 1)
+  return Buffer.concat([head, text])
+}
+
+/** Cuts a stream into the protocol's messages; the app's first one has no kind before its length. */
+function splitInto(take: (frame: Buffer) => void, startsBare: boolean): (chunk: Buffer) => void {
+  let rest: Buffer = Buffer.alloc(0)
+  let bare = startsBare
+  return (chunk) => {
+    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    for (;;) {
+      const lengthAt = bare ? 0 : 1
+      if (rest.length < lengthAt + 4) return
+      const length = rest.readInt32BE(lengthAt) + lengthAt
+      if (rest.length < length) return
+      const frame = rest.subarray(0, length)
+      rest = rest.subarray(length)
+      // SSLRequest and GSSENCRequest are answered by one byte, which is no message: apps of ours don't ask.
+      bare = false
+      take(frame)
+    }
+  }
+}

@@ -1,0 +1,440 @@
+import type { Client } from 'pg'
+import { UsageError } from '../../fixtures/postgres/usage-error.ts'
+import type { Delivery } from '../../fixtures/stripe/event.ts'
+import { deliver, post, signatureHeader } from '../../fixtures/stripe/sign.ts'
+import type { StandIn } from '../../fixtures/stripe/stand-in.ts'
+import type { AppUnderTest } from './app-under-test.ts'
+import type { Cast } from './cast.ts'
+import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
+import { overlap, turnsOf } from './explore/overlap.ts'
+import { actInHouse } from './house.ts'
+import { changesBetween, readLedger, type Snapshot } from './ledger.ts'
+import { type As, type Directive, isTwice, type JobRef, type Plan, printRef } from './plan.ts'
+import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
+import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
+
+/** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
+const ATTEMPTS = 3
+
+/** Four minutes: Stripe's own libraries take a signature for five. */
+const AGED_MS = 240_000
+
+export interface Surroundings {
+  readonly client: Client
+  readonly app: AppUnderTest
+  readonly cast: Cast
+  readonly standIn: StandIn
+  readonly plan: Plan
+  /** What each request has left in the database is read after each, for the timeline; else after each step. */
+  readonly isWatched: boolean
+}
+
+/** What is sent to the app: a delivery of Stripe, or a request of a person. */
+interface Job {
+  readonly ref: JobRef
+  readonly kind: 'delivery' | 'admin' | 'use'
+  readonly what: string
+  readonly id: string
+  send(as: As): Promise<Answer>
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+  readonly ms: number
+}
+
+/** One performance of a story: what was seen so far. */
+export class Performer {
+  readonly #at: Surroundings
+  readonly #complaints: string[] = []
+  #snapshot: Snapshot = { rows: [], profiles: [] }
+  #sent: Sent[] = []
+  readonly #jobs: Job[] = []
+  /** Jobs whose time has not come yet. */
+  #held: Job[] = []
+  /** Jobs that wait for those that they overlap. */
+  readonly #waiting: Job[] = []
+  readonly #answers = new Map<Job, Sent>()
+
+  constructor(at: Surroundings) {
+    this.#at = at
+  }
+
+  async play(story: Story): Promise<{ played: PlayedStep[]; complaints: string[] }> {
+    const { client, cast, plan } = this.#at
+    const users = new Map(story.people.map(({ name }) => [name, cast.person(name).userId]))
+    const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
+    const played: PlayedStep[] = []
+    const told: { step: Step; subjects: Subjects }[] = []
+    const byStep = !leavesItsStep(plan)
+    this.#snapshot = await readLedger(client)
+    const first = this.#snapshot
+    this.#checkSteps(story.steps.length)
+    for (const [index, step] of story.steps.entries()) {
+      const before = this.#snapshot
+      this.#sent = []
+      const { subjects, answers } = await this.#act(step, index + 1)
+      for (const [name, balance] of Object.entries(step.balances)) balances.set(name, balance)
+      if (index === story.steps.length - 1) answers.push(...(await this.#last()))
+      await this.#look()
+      told.push({ step, subjects })
+      const complaints = [
+        ...complaintsAboutAnswers(step, byStep ? answers : []),
+        ...(byStep
+          ? complaintsAbout({ step, before, after: this.#snapshot, subjects, users, balances })
+          : []),
+      ]
+      this.#complaints.push(...complaints.map((one) => `step ${index + 1} (${say(step.act)}): ${one}`))
+      played.push({ step, sent: this.#sent, snapshot: this.#snapshot })
+    }
+    if (!byStep) {
+      this.#complaints.push(...complaintsAboutEnd({ told, before: first, after: this.#snapshot, users }))
+    }
+    return { played, complaints: this.#complaints }
+  }
+
+  /** Does what the step says, and sends what comes of it, after what could not be delivered before. */
+  async #act(step: Step, number: number): Promise<{ subjects: Subjects; answers: Sent[] }> {
+    const { cast, plan } = this.#at
+    const { jobs, subjects: own } = await this.#happen(step, number)
+    const before = cast.undelivered
+    const subjects = { ...before.subjects, ...own }
+    const again = before.deliveries.map((delivery) => this.#delivery(delivery, { step: number, place: 0 }))
+    const answers: Sent[] = []
+    const queue = [...again, ...this.#inOrder(jobs, number), ...this.#due(number)]
+    for (const job of queue) {
+      if (this.#isLate(job, number)) this.#held.push(job)
+      else answers.push(...(await this.#carry(job)))
+    }
+    for (const job of jobs) answers.push(...(await this.#again(job, 'later')))
+    const refused = [...this.#answers].filter(
+      ([job, answer]) => job.kind === 'delivery' && queue.includes(job) && !isTaken(answer),
+    )
+    cast.undelivered = {
+      deliveries: refused.map(([job]) => (job as DeliveryJob).delivery),
+      subjects: refused.length > 0 ? subjects : {},
+    }
+    this.#jobs.push(...jobs)
+    for (const directive of plan) this.#checkPlaces(directive, number, jobs.length)
+    return { subjects, answers }
+  }
+
+  /** What comes when all steps are over. */
+  async #last(): Promise<Sent[]> {
+    const answers: Sent[] = []
+    const held = this.#held
+    this.#held = []
+    for (const job of held) answers.push(...(await this.#carry(job)))
+    for (const job of this.#jobs) answers.push(...(await this.#again(job, 'last')))
+    return answers
+  }
+
+  async #happen({ act, answer }: Step, step: number): Promise<{ jobs: Job[]; subjects: Subjects }> {
+    const { cast, client, plan } = this.#at
+    switch (act.do) {
+      case 'admin': {
+        if (answer === '2xx') cast.request(act)
+        const clicks = act.clicks * (isTwice(plan) ? 2 : 1)
+        const jobs = Array.from({ length: clicks }, (_, click) =>
+          this.#request('admin', adjustment(cast, act), { step, place: click + 1 }),
+        )
+        return { jobs, subjects: { admin: cast.requestId(act) } }
+      }
+      case 'use':
+        return { jobs: [this.#request('use', use(cast, act), { step, place: 1 })], subjects: {} }
+      case 'set-tier-price':
+      case 'give-subscription-row':
+        await actInHouse(client, cast, act)
+        return { jobs: [], subjects: {} }
+      default: {
+        const { deliveries, subjects } = cast.act(act)
+        return {
+          jobs: deliveries.map((one, index) => this.#delivery(one, { step, place: index + 1 })),
+          subjects,
+        }
+      }
+    }
+  }
+
+  #inOrder(jobs: readonly Job[], number: number): readonly Job[] {
+    const order = this.#at.plan.find((one) => one.do === 'order' && one.step === number)
+    if (order?.do !== 'order') return jobs
+    const places = jobs.map(({ ref }) => ref.place)
+    if (order.places.toSorted((a, b) => a - b).join() !== places.join()) {
+      throw new PlanError(
+        `order ${number}: the step has ${jobs.length} deliveries, so each of ${places.join(',')} once`,
+      )
+    }
+    return order.places.map((place) => jobs[place - 1] as Job)
+  }
+
+  /** Held jobs whose time has come: they follow the step's own. */
+  #due(number: number): readonly Job[] {
+    const due = this.#held.filter((job) => !this.#isLate(job, number))
+    this.#held = this.#held.filter((job) => !due.includes(job))
+    return due
+  }
+
+  #isLate({ ref }: Job, now: number): boolean {
+    return this.#at.plan.some((one) => {
+      if (one.do === 'late') return isSame(one.job, ref) && (one.until === 'last' || one.until > now)
+      // Who overlaps something of a later step waits for it.
+      return (
+        one.do === 'overlap' &&
+        one.jobs.some((job) => isSame(job, ref)) &&
+        one.jobs.some(({ step }) => step > now)
+      )
+    })
+  }
+
+  /** Sends a job until it is taken, as the plan says; its last answer, and those of its repetitions. */
+  async #carry(job: Job): Promise<Sent[]> {
+    const overlapping = this.#at.plan.find(
+      (one) => one.do === 'overlap' && one.jobs.some((ref) => isSame(ref, job.ref)),
+    )
+    if (overlapping?.do === 'overlap') return this.#overlap(job, overlapping)
+    const answer = await this.#untilTaken(job, 'same', this.#disturbance(job))
+    this.#answers.set(job, answer)
+    return [answer, ...(await this.#again(job, 'now'))]
+  }
+
+  /** The jobs that overlap are sent together, when the last of them comes. */
+  async #overlap(job: Job, { jobs: refs, turns }: Extract<Directive, { do: 'overlap' }>): Promise<Sent[]> {
+    const { proxy } = this.#at.app
+    if (proxy === undefined)
+      throw new PlanError("overlaps need an app whose statements pass the engine's proxy")
+    this.#waiting.push(job)
+    const wanted = refs.filter((ref, index) => refs.findIndex((other) => isSame(other, ref)) === index)
+    const there = wanted.flatMap((ref) => this.#waiting.find((one) => isSame(one.ref, ref)) ?? [])
+    if (there.length < wanted.length) return []
+    const lanes = refs.map((ref) => there.find((one) => isSame(one.ref, ref)) as Job)
+    const { results } = await overlap(
+      proxy,
+      lanes.map((lane) => () => this.#attempt(lane, 'same')),
+      turnsOf(turns),
+    )
+    const answers: Sent[] = []
+    for (const [index, result] of results.entries()) {
+      const lane = lanes[index] as Job
+      const answer = isTaken(result) || lane.kind === 'use' ? result : await this.#untilTaken(lane, 'same')
+      this.#answers.set(lane, answer)
+      answers.push(answer)
+    }
+    return answers
+  }
+
+  async #again(job: Job, when: 'now' | 'later' | 'last'): Promise<Sent[]> {
+    const answers: Sent[] = []
+    const taken = this.#answers.get(job)
+    for (const one of this.#at.plan) {
+      if (one.do === 'again' && one.when === when && isSame(one.job, job.ref)) {
+        answers.push(await this.#untilTaken(job, one.as))
+      }
+      if (one.do === 'twice' && when === 'now' && job.kind === 'delivery' && taken && isTaken(taken)) {
+        answers.push(await this.#untilTaken(job, 'same'))
+      }
+    }
+    return answers
+  }
+
+  #disturbance({ ref }: Job): Disturbance | undefined {
+    return this.#at.plan.find((one) => (one.do === 'fault' || one.do === 'stripe') && isSame(one.job, ref)) as
+      | Disturbance
+      | undefined
+  }
+
+  async #untilTaken(job: Job, as: As, disturbance?: Disturbance): Promise<Sent> {
+    for (let attempt = 1; ; attempt++) {
+      const sent =
+        attempt === 1 && disturbance ? await this.#disturbed(job, disturbance) : await this.#attempt(job, as)
+      // Nobody repeats an AI call that may have been made.
+      const attempts = job.kind === 'delivery' || (job.kind === 'admin' && disturbance) ? ATTEMPTS : 1
+      if (isTaken(sent) || attempt >= attempts) return sent
+    }
+  }
+
+  async #disturbed(job: Job, disturbance: Disturbance): Promise<Sent> {
+    const { app, standIn } = this.#at
+    if (disturbance.do === 'stripe') {
+      const hit = standIn.disturb(disturbance.call, disturbance.how)
+      const sent = await this.#attempt(job, 'same')
+      const { calls, hits } = hit.end()
+      if (hits === 0) this.#missed(job, `made ${calls} calls of Stripe's API, not ${disturbance.call}`)
+      return sent
+    }
+    if (app.proxy === undefined)
+      throw new PlanError("faults need an app whose statements pass the engine's proxy")
+    let statements = 0
+    app.proxy.gate = {
+      before: async () => (++statements === disturbance.statement ? disturbance.how : 'pass'),
+      after: async () => {},
+    }
+    const sent = await this.#attempt(job, 'same').finally(() => {
+      if (app.proxy) app.proxy.gate = undefined
+    })
+    if (statements < disturbance.statement)
+      this.#missed(job, `sent ${statements} statements, not ${disturbance.statement}`)
+    return sent
+  }
+
+  #missed(job: Job, why: string): void {
+    this.#complaints.push(`the plan's fault never hit: ${printRef(job.ref)} (${job.what}) ${why}`)
+  }
+
+  #checkSteps(steps: number): void {
+    for (const directive of this.#at.plan) {
+      const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
+      const step = directive.do === 'order' ? directive.step : Math.max(...refs.map((ref) => ref.step))
+      if (step > steps) throw new PlanError(`step ${step}: the story has ${steps}`)
+    }
+  }
+
+  #checkPlaces(directive: Directive, number: number, there: number): void {
+    const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
+    for (const { step, place } of refs) {
+      if (step === number && place > there) {
+        throw new PlanError(`${step}.${place}: step ${step} has ${there} deliveries or requests`)
+      }
+    }
+  }
+
+  #delivery(delivery: Delivery, ref: JobRef): DeliveryJob {
+    const { app } = this.#at
+    const { event } = delivery
+    const url = `${app.url}/api/stripe/webhook`
+    return {
+      ref,
+      kind: 'delivery',
+      what: event.type,
+      id: event.id,
+      delivery,
+      send(as) {
+        if (as === 'aged') {
+          const header = signatureHeader(delivery.body, app.webhookSecret, new Date(Date.now() - AGED_MS))
+          return post(url, delivery.body, header)
+        }
+        const sent = as === 'renamed' ? renamed(delivery) : delivery
+        return deliver(url, sent, app.webhookSecret)
+      },
+    }
+  }
+
+  #request(kind: 'admin' | 'use', { route, id, headers, body }: AppRequest, ref: JobRef): Job {
+    const { app } = this.#at
+    return {
+      ref,
+      kind,
+      what: `POST ${route}`,
+      id,
+      async send() {
+        const began = performance.now()
+        const answer = await fetch(`${app.url}${route}`, {
+          method: 'POST',
+          redirect: 'manual',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: JSON.stringify(body),
+        })
+        return { status: answer.status, body: await answer.text(), ms: performance.now() - began }
+      },
+    }
+  }
+
+  /** Sends once, and notes what it left in the database. */
+  async #attempt(job: Job, as: As): Promise<Sent> {
+    const { app, isWatched } = this.#at
+    const before = this.#snapshot
+    const logged = app.log.length
+    const { status, body, ms } = await job.send(as)
+    if (isWatched) await this.#look()
+    const sent: Sent = {
+      what: as === 'same' ? job.what : `${job.what} (${as})`,
+      id: job.id,
+      status,
+      body,
+      ms,
+      logged: app.log.slice(logged).flatMap(({ level, text }) => (TROUBLE.has(level) ? [text] : [])),
+      changes: changesBetween(before, this.#snapshot),
+    }
+    this.#sent.push(sent)
+    return sent
+  }
+
+  async #look(): Promise<void> {
+    this.#snapshot = await readLedger(this.#at.client)
+  }
+}
+
+/** The plan does not fit the story, or the app. */
+export class PlanError extends UsageError {
+  override name = 'PlanError'
+}
+
+interface DeliveryJob extends Job {
+  readonly delivery: Delivery
+}
+
+type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
+
+const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
+
+/** Whether something comes in another step than its own: then only the end can be as told. */
+function leavesItsStep(plan: Plan): boolean {
+  return plan.some(
+    (one) =>
+      one.do === 'late' || (one.do === 'overlap' && new Set(one.jobs.map(({ step }) => step)).size > 1),
+  )
+}
+
+/** The same fact, told by another event. */
+function renamed({ event, body }: Delivery): Delivery {
+  const id = `${event.id}again`
+  return { event: { ...event, id }, body: body.replace(JSON.stringify(event.id), JSON.stringify(id)) }
+}
+
+const TROUBLE: ReadonlySet<string> = new Set(['warn', 'error'])
+
+const isTaken = ({ status }: Sent): boolean => status >= 200 && status < 300
+
+interface AppRequest {
+  readonly route: string
+  readonly id: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Readonly<Record<string, unknown>>
+}
+
+function adjustment(cast: Cast, act: AdminAct): AppRequest {
+  const id = cast.requestId(act)
+  const { reason } = act
+  return {
+    route: '/api/admin/users/adjust-tokens',
+    id,
+    headers: { 'idempotency-key': id },
+    body: { userId: cast.person(act.who).userId, delta: Number(act.delta), reason },
+  }
+}
+
+function use(cast: Cast, { who, action, tokens, success }: UseAct): AppRequest {
+  return {
+    route: '/api/ai/use',
+    id: action,
+    headers: {},
+    body: {
+      userId: cast.person(who).userId,
+      actionType: action,
+      model: 'gpt-5',
+      tokens: Number(tokens),
+      success,
+    },
+  }
+}
+
+function complaintsAboutAnswers({ answer: told }: Step, answers: readonly Sent[]): string[] {
+  const isAsTold = (sent: Sent) => `${Math.floor(sent.status / 100)}xx` === told
+  const complaints = answers
+    .filter((sent) => !isTaken(sent) && !isAsTold(sent))
+    .map(({ what, id, status, body }) => `${what} ${id} was answered ${status}: ${oneLine(body)}`)
+  if (told !== '2xx' && answers.length > 0 && !answers.some(isAsTold))
+    complaints.push(`nothing was answered ${told}`)
+  return complaints
+}
