@@ -32,7 +32,10 @@ const WEBHOOK_SECRET = 'whsec_of_the_stories'
  * Starts a revision of the reference app on a database, with Supabase's Data API beside it. Throws what `startApp`
  * throws.
  */
-export async function startReferenceApp(revision: AppRevision, ground: AppGround): Promise<AppUnderTest> {
+export async function startReferenceApp(
+  revision: AppRevision | (string & {}),
+  ground: AppGround,
+): Promise<AppUnderTest> {
   const proxy = ground.disturbed ? await WireProxy.start(ground.databaseUrl) : undefined
   const databaseUrl = proxy?.url ?? ground.databaseUrl
   const api = await startDataApi(databaseUrl)

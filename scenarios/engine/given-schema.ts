@@ -93,9 +93,14 @@ async function readStage(
       [reached],
     )
   }
+  return { stage: await stageHere(client), stageFromColumns }
+}
+
+/** The stage of a database. Throws UnclearStageError where that can't be told. */
+export async function stageHere(client: Client): Promise<Stage> {
   const reading = stageOf(await readFacts(client))
   if ('unclear' in reading) throw new UnclearStageError(reading.unclear)
-  return { stage: reading.stage, stageFromColumns }
+  return reading.stage
 }
 
 const Facts = z.object({

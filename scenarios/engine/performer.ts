@@ -6,7 +6,7 @@ import type { StandIn } from '../../fixtures/stripe/stand-in.ts'
 import type { AppUnderTest } from './app-under-test.ts'
 import type { Cast } from './cast.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
-import { overlap, turnsOf } from './explore/overlap.ts'
+import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { actInHouse } from './house.ts'
 import { changesBetween, readLedger, type Snapshot } from './ledger.ts'
 import { type As, type Directive, isTwice, type JobRef, type Plan, printRef } from './plan.ts'
@@ -27,7 +27,11 @@ export interface Surroundings {
   readonly plan: Plan
   /** What each request has left in the database is read after each, for the timeline; else after each step. */
   readonly isWatched: boolean
+  readonly onSent: OnSent | undefined
 }
+
+/** Told after each attempt. */
+export type OnSent = (ref: JobRef, what: string) => void
 
 /** What is sent to the app: a delivery of Stripe, or a request of a person. */
 interface Job {
@@ -55,13 +59,16 @@ export class Performer {
   #held: Job[] = []
   /** Jobs that wait for those that they overlap. */
   readonly #waiting: Job[] = []
+  readonly #decisions: Decision[] = []
   readonly #answers = new Map<Job, Sent>()
 
   constructor(at: Surroundings) {
     this.#at = at
   }
 
-  async play(story: Story): Promise<{ played: PlayedStep[]; complaints: string[] }> {
+  async play(
+    story: Story,
+  ): Promise<{ played: PlayedStep[]; complaints: string[]; decisions: readonly Decision[] }> {
     const { client, cast, plan } = this.#at
     const users = new Map(story.people.map(({ name }) => [name, cast.person(name).userId]))
     const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
@@ -91,7 +98,7 @@ export class Performer {
     if (!byStep) {
       this.#complaints.push(...complaintsAboutEnd({ told, before: first, after: this.#snapshot, users }))
     }
-    return { played, complaints: this.#complaints }
+    return { played, complaints: this.#complaints, decisions: this.#decisions }
   }
 
   /** Does what the step says, and sends what comes of it, after what could not be delivered before. */
@@ -209,11 +216,12 @@ export class Performer {
     const there = wanted.flatMap((ref) => this.#waiting.find((one) => isSame(one.ref, ref)) ?? [])
     if (there.length < wanted.length) return []
     const lanes = refs.map((ref) => there.find((one) => isSame(one.ref, ref)) as Job)
-    const { results } = await overlap(
+    const { results, decisions } = await overlap(
       proxy,
       lanes.map((lane) => () => this.#attempt(lane, 'same')),
       turnsOf(turns),
     )
+    this.#decisions.push(...decisions)
     const answers: Sent[] = []
     for (const [index, result] of results.entries()) {
       const lane = lanes[index] as Job
@@ -342,7 +350,7 @@ export class Performer {
 
   /** Sends once, and notes what it left in the database. */
   async #attempt(job: Job, as: As): Promise<Sent> {
-    const { app, isWatched } = this.#at
+    const { app, isWatched, onSent } = this.#at
     const before = this.#snapshot
     const logged = app.log.length
     const { status, body, ms } = await job.send(as)
@@ -357,6 +365,7 @@ export class Performer {
       changes: changesBetween(before, this.#snapshot),
     }
     this.#sent.push(sent)
+    onSent?.(job.ref, job.what)
     return sent
   }
 
@@ -366,9 +375,7 @@ export class Performer {
 }
 
 /** The plan does not fit the story, or the app. */
-export class PlanError extends UsageError {
-  override name = 'PlanError'
-}
+export class PlanError extends UsageError {}
 
 interface DeliveryJob extends Job {
   readonly delivery: Delivery

@@ -4,9 +4,10 @@ import { type StandIn, startStandIn } from '../../fixtures/stripe/stand-in.ts'
 import type { ApiVersion } from '../../fixtures/stripe/versions.ts'
 import { type AppUnderTest, startReferenceApp } from './app-under-test.ts'
 import { Cast, evidenceOf } from './cast.ts'
+import type { Decision } from './explore/overlap.ts'
 import { addOtherTier, addUsers } from './house.ts'
 import { readLedger, type Snapshot } from './ledger.ts'
-import { Performer } from './performer.ts'
+import { type OnSent, Performer } from './performer.ts'
 import { type Plan, versionOf } from './plan.ts'
 import type { Story } from './story.ts'
 import type { PlayedStep } from './timeline.ts'
@@ -31,6 +32,8 @@ export interface Performance {
   readonly complaints: readonly string[]
   /** Calls of Stripe's API that Stripe would have refused, a line each. */
   readonly invalidRequests: readonly string[]
+  /** Whose turn it was where deliveries overlapped. */
+  readonly decisions: readonly Decision[]
 }
 
 /**
@@ -81,7 +84,7 @@ export class Play {
   }
 
   /** Starts a revision of the reference app on this play's database. `disturbed`: a plan may disturb its statements. */
-  startApp(revision: AppRevision, { disturbed = false } = {}): Promise<AppUnderTest> {
+  startApp(revision: AppRevision | (string & {}), { disturbed = false } = {}): Promise<AppUnderTest> {
     const { databaseUrl, stripeApiUrl } = this
     return startReferenceApp(revision, { databaseUrl, stripeApiUrl, disturbed })
   }
@@ -94,7 +97,17 @@ export class Play {
   async perform(
     story: Story,
     app: AppUnderTest,
-    { plan, cast = undefined }: { readonly plan: Plan; readonly cast?: Cast | undefined },
+    {
+      plan,
+      cast = undefined,
+      isWatched = true,
+      onSent = undefined,
+    }: {
+      readonly plan: Plan
+      readonly cast?: Cast | undefined
+      readonly isWatched?: boolean
+      readonly onSent?: OnSent | undefined
+    },
   ): Promise<Performance> {
     const people = cast ?? (await this.#newCast(story, versionOf(plan)))
     const performer = new Performer({
@@ -103,12 +116,13 @@ export class Play {
       cast: people,
       standIn: this.#standIn,
       plan,
-      isWatched: true,
+      isWatched,
+      onSent,
     })
     const refusedBefore = this.#standIn.invalidRequests.length
-    const { played, complaints } = await performer.play(story)
+    const { played, complaints, decisions } = await performer.play(story)
     const invalidRequests = this.#standIn.invalidRequests.slice(refusedBefore)
-    return { story, plan, app: app.name, cast: people, played, complaints, invalidRequests }
+    return { story, plan, app: app.name, cast: people, played, complaints, invalidRequests, decisions }
   }
 
   /** What is owed by all that was played here, as the file that the audit takes. */
@@ -116,9 +130,19 @@ export class Play {
     return evidenceOf(this.#casts)
   }
 
+  /** How often Stripe's API was called so far. */
+  get stripeCalls(): number {
+    return this.#standIn.requests.length
+  }
+
   /** The whole ledger and all profiles, as they are now. */
   ledger(): Promise<Snapshot> {
     return readLedger(this.#client)
+  }
+
+  /** Forgets what was played, so that it can be played again: the database is as before it, users included. */
+  startAnew(): void {
+    this.#casts.length = 0
   }
 
   /** Leaves the database as it is. */

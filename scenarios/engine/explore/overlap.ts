@@ -3,6 +3,13 @@ import type { WireGate, WireProxy, WireRequest, WireSession } from './wire-proxy
 /** Whose turn it is, of those that can go on. */
 export type Turn = (ready: readonly number[], last: number | undefined) => number
 
+/** A turn where more than one could go on. */
+export interface Decision {
+  readonly ready: readonly number[]
+  readonly last: number | undefined
+  readonly chosen: number
+}
+
 interface Lane {
   state: 'new' | 'asking' | 'blocked' | 'answered' | 'running' | 'done'
   /** The session whose statement is held, or whose transaction is open. */
@@ -11,24 +18,21 @@ interface Lane {
   release?: (() => void) | undefined
 }
 
-const letterOf = (lane: number): string => 'ABC'[lane] ?? '?'
-
 /**
  * Runs several at the same time, one statement at a time: only the one whose turn it is runs code of the app or has a
  * statement in Postgres; those that wait for a lock of another can't have a turn until Postgres lets them go on.
  *
- * @returns what each came to, and the turns that were taken
+ * @returns what each came to, and the decisions that were taken
  */
 export async function overlap<T>(
   proxy: WireProxy,
   works: readonly (() => Promise<T>)[],
   turn: Turn,
-): Promise<{ results: T[]; turns: string; waits: number }> {
+): Promise<{ results: T[]; decisions: Decision[] }> {
   const lanes: Lane[] = works.map(() => ({ state: 'new' }))
   const results: Promise<T>[] = []
   let current = 0
-  let turns = ''
-  let waits = 0
+  const decisions: Decision[] = []
   let wake = () => {}
   const changed = () => wake()
   const change = () =>
@@ -97,8 +101,8 @@ export async function overlap<T>(
         continue
       }
       current = ready.length === 1 ? (ready[0] as number) : turn(ready, last)
+      if (ready.length > 1) decisions.push({ ready, last, chosen: current })
       last = current
-      turns += letterOf(current)
       const lane = lanes[current] as Lane
       if (lane.state === 'new') {
         lane.state = 'running'
@@ -119,10 +123,9 @@ export async function overlap<T>(
         release?.()
         await answeredOrBlocked(lane)
         if ((lane.state as Lane['state']) === 'answered') await goOn(lane)
-        else waits++
       }
     }
-    return { results: await Promise.all(results), turns, waits }
+    return { results: await Promise.all(results), decisions }
   } finally {
     proxy.gate = undefined
     for (const { release } of lanes) release?.()
@@ -131,11 +134,51 @@ export async function overlap<T>(
 
 const OPENS = /^\s*(begin|start\s+transaction)\b/i
 
-/** Follows letters, and lets the first that can go on after them. */
+/** Follows letters; after them whoever had the last turn goes on, else the first that can. */
 export function turnsOf(letters: string): Turn {
   let next = 0
-  return (ready) => {
-    const wanted = letters.charCodeAt(next++) - 'A'.charCodeAt(0)
-    return ready.includes(wanted) ? wanted : (ready[0] as number)
+  return (ready, last) => {
+    const wanted = letters.charCodeAt(next++) - FIRST
+    if (ready.includes(wanted)) return wanted
+    return last !== undefined && ready.includes(last) ? last : (ready[0] as number)
   }
+}
+
+/** The letters that `turnsOf` follows to the same decisions. */
+export function lettersOf(decisions: readonly Decision[]): string {
+  return String.fromCharCode(...decisions.map(({ chosen }) => chosen + FIRST))
+}
+
+const FIRST = 'A'.charCodeAt(0)
+
+/**
+ * The turns to be tried after a run that took these decisions, so that all are tried once, depth first: those before
+ * stay, the last that can be another one is. Undefined: there are none left.
+ *
+ * @param preemptions how often a turn may be taken from one who could go on
+ */
+export function nextTurns(decisions: readonly Decision[], preemptions: number): string | undefined {
+  for (let at = decisions.length - 1; at >= 0; at--) {
+    const before = decisions.slice(0, at)
+    const { ready, last, chosen } = decisions[at] as Decision
+    const left = orderOf(ready, last).slice(orderOf(ready, last).indexOf(chosen) + 1)
+    const [next] = left.filter(
+      (lane) => preemptionsOf([...before, { ready, last, chosen: lane }]) <= preemptions,
+    )
+    if (next !== undefined) return lettersOf([...before, { ready, last, chosen: next }])
+  }
+  return undefined
+}
+
+/** Whoever `turnsOf` lets go on by itself comes first. */
+function orderOf(ready: readonly number[], last: number | undefined): number[] {
+  return last !== undefined && ready.includes(last)
+    ? [last, ...ready.filter((lane) => lane !== last)]
+    : [...ready]
+}
+
+function preemptionsOf(decisions: readonly Decision[]): number {
+  return decisions.filter(
+    ({ ready, last, chosen }) => last !== undefined && ready.includes(last) && chosen !== last,
+  ).length
 }

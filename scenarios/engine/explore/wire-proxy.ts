@@ -94,6 +94,7 @@ const QUERY = 0x51
 const SYNC = 0x53
 const PARSE = 0x50
 const BIND = 0x42
+const FLUSH = 0x48
 const TERMINATE = 0x58
 const READY = 0x5a
 const BACKEND_KEY = 0x4b
@@ -154,6 +155,16 @@ export class WireSession {
       return
     }
     this.#asked.push(frame)
+    if (kind === FLUSH) {
+      // Asks to have a statement described, and will say later whether to run it.
+      const question = Buffer.concat(this.#asked)
+      this.#sqlOf(this.#asked)
+      this.#asked = []
+      this.#work = this.#work.then(() => {
+        this.#postgres.write(question)
+      })
+      return
+    }
     if (kind !== QUERY && kind !== SYNC) return
     const request = Buffer.concat(this.#asked)
     const sql = this.#sqlOf(this.#asked)
@@ -195,13 +206,16 @@ export class WireSession {
       this.#ready = kind === READY
       return
     }
+    if (this.#resolveAnswer === undefined) {
+      this.#app.write(frame)
+      return
+    }
     this.#answered.push(frame)
     if (kind !== READY) return
     this.status = frame[5] === IDLE ? 'idle' : 'in transaction'
     const answer = Buffer.concat(this.#answered)
     this.#answered = []
-    if (this.#resolveAnswer) this.#resolveAnswer(answer)
-    else this.#app.write(answer)
+    this.#resolveAnswer(answer)
   }
 
   /** What an ending backend has said without being asked. */

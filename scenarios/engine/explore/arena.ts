@@ -1,0 +1,197 @@
+import { Client, escapeIdentifier } from 'pg'
+import { type Entitlement, entitlements, parseEvidence } from '../../../audits/evidence.ts'
+import type { AppRevision } from '../../../fixtures/app/app.ts'
+import type { AppUnderTest } from '../app-under-test.ts'
+import { type Plan, printPlan, versionOf } from '../plan.ts'
+import { type Performance, Play } from '../play.ts'
+import { count, type Story } from '../story.ts'
+import { RulesAtOnce } from './rules-at-once.ts'
+
+/** A story as it was played by a plan, and judged. */
+export interface Run {
+  readonly performance: Performance
+  readonly red: readonly string[]
+  /** What is not as the story tells it, a line each. */
+  readonly complaints: readonly string[]
+}
+
+/** How long an app may take to end its transactions after its last answer. */
+const GRACE_MS = 200
+
+/**
+ * One app on one database of its own, on which stories are played by one plan after the other, from the beginning each
+ * time: what the database held when the arena was opened is put back before each run.
+ */
+export class Arena {
+  readonly #client: Client
+  readonly #play: Play
+  readonly #app: AppUnderTest
+  readonly #rules: RulesAtOnce
+  readonly #reset: string
+  /** By story and version: what is owed does not depend on how deliveries came. */
+  readonly #owed = new Map<string, { text: string; entitlements: readonly Entitlement[] }>()
+
+  private constructor(client: Client, play: Play, app: AppUnderTest, rules: RulesAtOnce, reset: string) {
+    this.#client = client
+    this.#play = play
+    this.#app = app
+    this.#rules = rules
+    this.#reset = reset
+  }
+
+  /** @param app a revision, or a directory of routes; the database fits it. */
+  static async open(databaseUrl: string, app: AppRevision | (string & {})): Promise<Arena> {
+    const client = new Client({ connectionString: databaseUrl, application_name: 'arena' })
+    client.on('error', () => {})
+    await client.connect()
+    const { rows } = await client.query<{ name: string }>('select current_database() as name')
+    // A deadlock is an outcome, and not worth a second of waiting.
+    await client.query(
+      `alter database ${escapeIdentifier(rows[0]?.name ?? '')} set deadlock_timeout = '20ms'`,
+    )
+    const play = await Play.open({ databaseUrl })
+    const rules = await RulesAtOnce.install(client)
+    const reset = await makeReset(client)
+    return new Arena(client, play, await play.startApp(app, { disturbed: true }), rules, reset)
+  }
+
+  get app(): string {
+    return this.#app.name
+  }
+
+  async run(story: Story, plan: Plan): Promise<Run> {
+    await this.#client.query(this.#reset)
+    this.#play.startAnew()
+    const performance = await this.#play.perform(story, this.#app, { plan, isWatched: false })
+    const owed = this.#owedBy(story, plan)
+    const red = await this.#rules.red(owed.text)
+    const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }
+    const complaints = [
+      ...performance.complaints,
+      ...performance.invalidRequests,
+      ...owed.entitlements
+        .filter(
+          ({ grant_key, tokens }) =>
+            !rows.some(({ key, tokens: size }) => key === grant_key && size === BigInt(tokens)),
+        )
+        .map(
+          ({ grant_key, action_type, tokens }) =>
+            `owed, and not there: ${action_type} ${count(BigInt(tokens))} for ${grant_key}`,
+        ),
+      ...red.filter((id) => !story.minor.includes(id)).map((id) => `red, not declared: ${id}`),
+      ...story.minor.filter((id) => !red.includes(id)).map((id) => `declared, but not red: ${id}`),
+      ...(await this.#leftOpen()),
+    ]
+    return { performance, red, complaints }
+  }
+
+  /** Plays it in order; how many statements and calls of Stripe's API each delivery or request makes. */
+  async anatomy(story: Story): Promise<readonly Measured[]> {
+    const measured: Measured[] = []
+    const { proxy } = this.#app
+    if (proxy === undefined) throw new Error('the app of an arena has a proxy')
+    let statements = 0
+    await this.#client.query(this.#reset)
+    this.#play.startAnew()
+    const calls = this.#play.stripeCalls
+    let callsBefore = calls
+    proxy.gate = {
+      before: async () => {
+        statements++
+        return 'pass'
+      },
+      after: async () => {},
+    }
+    try {
+      await this.#play.perform(story, this.#app, {
+        plan: [],
+        isWatched: false,
+        onSent: (ref, what) => {
+          measured.push({ ref, what, statements, calls: this.#play.stripeCalls - callsBefore })
+          statements = 0
+          callsBefore = this.#play.stripeCalls
+        },
+      })
+    } finally {
+      proxy.gate = undefined
+    }
+    return measured
+  }
+
+  async close(): Promise<void> {
+    await this.#app.close()
+    await this.#play.close()
+    await this.#client.end()
+  }
+
+  #owedBy(story: Story, plan: Plan): { text: string; entitlements: readonly Entitlement[] } {
+    const key = `${story.name} ${versionOf(plan)}`
+    const known = this.#owed.get(key)
+    if (known !== undefined) return known
+    const evidence = parseEvidence(JSON.stringify(this.#play.evidence()), "the stories' evidence")
+    const owed = entitlements(evidence)
+    const made = { text: JSON.stringify(owed), entitlements: owed.entitlements }
+    this.#owed.set(key, made)
+    return made
+  }
+
+  /** An app that has answered everything holds no transaction. */
+  async #leftOpen(): Promise<string[]> {
+    const until = performance.now() + GRACE_MS
+    for (;;) {
+      const open = this.#app.proxy?.inTransaction ?? []
+      if (open.length === 0) return []
+      if (performance.now() > until) {
+        for (const session of open) session.destroy()
+        return [
+          `${open.length} ${open.length === 1 ? 'connection was' : 'connections were'} left inside a transaction`,
+        ]
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+  }
+}
+
+/** What one delivery or request needs. */
+export interface Measured {
+  readonly ref: { readonly step: number; readonly place: number }
+  readonly what: string
+  readonly statements: number
+  readonly calls: number
+}
+
+/**
+ * Copies what the tables hold into a schema of its own.
+ * @returns the statements that put it back: whatever keys and triggers there are
+ */
+async function makeReset(client: Client): Promise<string> {
+  const { rows } = await client.query<{ name: string; columns: string; copy: string }>(`
+    select format('%I.%I', n.nspname, c.relname) as name, format('explore.%I', n.nspname || '_' || c.relname) as copy,
+      (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute as a
+       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.relkind = 'r' and (n.nspname = 'public' or n.nspname = 'auth' and c.relname = 'users')
+    order by c.oid`)
+  for (const { name, copy } of rows) await client.query(`create table ${copy} as table ${name}`)
+  const filled = await Promise.all(
+    rows.map(async ({ copy }) => (await client.query(`select from ${copy} limit 1`)).rowCount === 1),
+  )
+  return [
+    'begin',
+    'set local session_replication_role = replica',
+    ...rows.map(({ name }) => `delete from ${name}`),
+    ...rows.flatMap(({ name, copy, columns }, index) =>
+      filled[index]
+        ? [`insert into ${name} (${columns}) overriding system value select ${columns} from ${copy}`]
+        : [],
+    ),
+    'commit',
+  ].join(';\n')
+}
+
+/** A run as the line that plays it again. */
+export function lineOf(app: string, { performance: { story, plan } }: Run): string {
+  const flag = plan.length === 0 ? '' : ` --plan '${printPlan(plan)}'`
+  return `npm run replay -- ${story.name} --app ${app}${flag}`
+}

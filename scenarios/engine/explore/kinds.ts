@@ -1,0 +1,163 @@
+import { API_VERSIONS, DEFAULT_API_VERSION } from '../../../fixtures/stripe/versions.ts'
+import { FAULTS, type JobRef, type Plan, STRIPE_FAULTS, TWICE } from '../plan.ts'
+import type { Story } from '../story.ts'
+import type { Measured } from './arena.ts'
+import { type Choices, everyWay } from './choices.ts'
+
+/** The ways in which a story can reach the app, cheapest and most telling first. */
+export const KINDS = ['redelivery', 'fault', 'overlap', 'order', 'late', 'shape', 'stripe'] as const
+export type Kind = (typeof KINDS)[number]
+
+/** A plan to play; an overlap is the root of all turns that there are. */
+export interface Planned {
+  readonly kind: Kind
+  readonly plan: Plan
+}
+
+/** All orders of one step are played up to here. */
+const ALL_ORDERS_UP_TO = 5_040
+const SAMPLED_ORDERS = 500
+
+/** Events that a token can move by. */
+const MOVES =
+  /^(checkout\.session\.(completed|async_payment_\w+)|invoice\.(paid|payment_succeeded)|invoice_payment\.paid|customer\.subscription\.\w+|charge\.(refunded|dispute\.\w+)|refund\.\w+|POST .*)$/
+
+/** All plans of a kind for a story, given what its deliveries do in order. */
+export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]): readonly Plan[] {
+  const moving = anatomy.filter(({ what, statements }) => statements > 0 || MOVES.test(what))
+  const deliveries = anatomy.filter(({ what }) => !what.startsWith('POST '))
+  const movingDeliveries = moving.filter(({ what }) => !what.startsWith('POST '))
+  switch (kind) {
+    case 'redelivery':
+      return [TWICE, ...fromAll(deliveries, redelivery(movingDeliveries))]
+    case 'order':
+      return stepsOf(deliveries).flatMap((own) => orders(own, movingDeliveries))
+    case 'late':
+      return movingDeliveries.flatMap(({ ref: job }) => [
+        ...Array.from(
+          { length: story.steps.length - job.step },
+          (_, index): Plan => [{ do: 'late', job, until: job.step + index + 1 }],
+        ),
+        [{ do: 'late', job, until: 'last' }],
+      ])
+    case 'shape':
+      return API_VERSIONS.filter((version) => version !== DEFAULT_API_VERSION).map((version) => [
+        { do: 'version', version },
+      ])
+    case 'fault':
+      return fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
+        return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(FAULTS) }]
+      })
+    case 'stripe': {
+      // One that hangs takes as long as the app's own patience.
+      const quick = STRIPE_FAULTS.filter((how) => how !== 'hangs')
+      return fromAll(
+        anatomy.filter(({ calls }) => calls > 0),
+        ({ ref: job, calls }, choices) => [
+          { do: 'stripe', job, call: choices.pick(calls) + 1, how: choices.one(quick) },
+        ],
+      )
+    }
+    case 'overlap':
+      return pairs(moving).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
+  }
+}
+
+/** All that can be drawn of each of these. */
+function fromAll(some: readonly Measured[], draw: (one: Measured, choices: Choices) => Plan): Plan[] {
+  return some.flatMap((one) => {
+    const plans: Plan[] = []
+    for (const choices of everyWay()) plans.push(draw(one, choices))
+    return plans
+  })
+}
+
+const redelivery =
+  (moving: readonly Measured[]) =>
+  (one: Measured, choices: Choices): Plan => {
+    const when = choices.one(['now', 'later', 'last'] as const)
+    const as = moving.includes(one) ? choices.one(['same', 'aged', 'renamed'] as const) : 'same'
+    return [{ do: 'again', job: one.ref, when, as }]
+  }
+
+/** AI use is not repeated by anybody, and a fault may hit before or after it. */
+function disturbable(anatomy: readonly Measured[]): readonly Measured[] {
+  return anatomy.filter(({ what, statements }) => statements > 0 && what !== 'POST /api/ai/use')
+}
+
+function stepsOf(anatomy: readonly Measured[]): readonly (readonly Measured[])[] {
+  return [...Map.groupBy(anatomy, ({ ref }) => ref.step).values()].filter((own) => own.length > 1)
+}
+
+/** The moving ones in all orders; the others before, after, and between them. */
+function orders(own: readonly Measured[], moving: readonly Measured[]): readonly Plan[] {
+  const step = own[0]?.ref.step ?? 0
+  const movers = own.filter((one) => moving.includes(one)).map(({ ref }) => ref.place)
+  const others = own.filter((one) => !moving.includes(one)).map(({ ref }) => ref.place)
+  if (movers.length < 2) return []
+  const all = factorial(movers.length)
+  const wanted = all <= ALL_ORDERS_UP_TO ? permutations(movers) : sampled(movers)
+  return wanted.map((order, index): Plan => {
+    const placed = [
+      [...others, ...order],
+      [...order, ...others],
+      order.flatMap((place, at) => [place, ...others.filter((_, other) => other % order.length === at)]),
+    ]
+    return [{ do: 'order', step, places: placed[index % placed.length] as number[] }]
+  })
+}
+
+function permutations(places: readonly number[]): number[][] {
+  const all: number[][] = []
+  for (const choices of everyWay()) all.push(choices.order(places))
+  return all
+}
+
+/** Each one first and last, each neighbours swapped, and every n-th of the rest. */
+function sampled(places: readonly number[]): number[][] {
+  const wanted = places.flatMap((place) => {
+    const rest = places.filter((other) => other !== place)
+    return [
+      [place, ...rest],
+      [...rest, place],
+    ]
+  })
+  for (let at = 1; at < places.length; at++) {
+    wanted.push([
+      ...places.slice(0, at - 1),
+      places[at] as number,
+      places[at - 1] as number,
+      ...places.slice(at + 1),
+    ])
+  }
+  const all = factorial(places.length)
+  for (let n = 0; n < SAMPLED_ORDERS; n++) wanted.push(nth(places, Math.floor((n * all) / SAMPLED_ORDERS)))
+  return wanted
+}
+
+/** The n-th permutation, counted from 0. */
+function nth(places: readonly number[], n: number): number[] {
+  const left = [...places]
+  let rest = n
+  return places.map((_, index) => {
+    const each = factorial(places.length - index - 1)
+    const at = Math.floor(rest / each)
+    rest %= each
+    return left.splice(at, 1)[0] as number
+  })
+}
+
+const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1))
+
+/** The same twice; two of one step; one and what follows it in the next step, a request or another delivery. */
+function pairs(moving: readonly Measured[]): readonly (readonly JobRef[])[] {
+  const working = moving.filter(({ statements }) => statements > 0)
+  const same = working.filter(({ what }) => what !== 'POST /api/ai/use').map(({ ref }) => [ref, ref])
+  const others = working.flatMap((one, index) =>
+    working
+      .slice(index + 1)
+      .filter(({ ref }) => ref.step - one.ref.step <= 1)
+      .map(({ ref }) => [one.ref, ref]),
+  )
+  return [...same, ...others]
+}
