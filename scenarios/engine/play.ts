@@ -90,8 +90,8 @@ export class Play {
     return this.#standIn.url
   }
 
-  /** Starts a revision of the reference app on this play's database. */
-  startApp(revision: AppRevision): Promise<AppUnderTest> {
+  /** Starts a revision of the reference app, or the app of another directory, on this play's database. */
+  startApp(revision: AppRevision | (string & {})): Promise<AppUnderTest> {
     return startReferenceApp(revision, { databaseUrl: this.databaseUrl, stripeApiUrl: this.stripeApiUrl })
   }
 
