@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { type AppRevision, startApp } from '../../fixtures/app/app.ts'
 import type { LogLine } from '../../fixtures/captured-console.ts'
 import { startDataApi } from '../../fixtures/supabase/data-api.ts'
@@ -5,7 +6,7 @@ import { WireProxy } from './explore/wire-proxy.ts'
 
 /** Whatever answers on the webhook URL. */
 export interface AppUnderTest {
-  /** `as-found`, `repaired`, or the URL. */
+  /** `as-found`, `repaired`, the last part of a directory's path, or the URL. */
   readonly name: string
   readonly url: string
   /** What signs the deliveries to it. */
@@ -29,8 +30,8 @@ export interface AppGround {
 const WEBHOOK_SECRET = 'whsec_of_the_stories'
 
 /**
- * Starts a revision of the reference app on a database, with Supabase's Data API beside it. Throws what `startApp`
- * throws.
+ * Starts a revision of the reference app, or the app of another directory, on a database, with Supabase's Data API
+ * beside it. Throws what `startApp` throws.
  */
 export async function startReferenceApp(
   revision: AppRevision | (string & {}),
@@ -50,7 +51,7 @@ export async function startReferenceApp(
     STRIPE_LIVEMODE: 'true',
   })
   return {
-    name: revision,
+    name: basename(revision),
     url: app.url,
     webhookSecret: WEBHOOK_SECRET,
     log: app.log,

@@ -83,7 +83,10 @@ export class Play {
     return this.#standIn.url
   }
 
-  /** Starts a revision of the reference app on this play's database. `disturbed`: a plan may disturb its statements. */
+  /**
+   * Starts a revision of the reference app, or the app of another directory, on this play's database. `disturbed`: a plan
+   * may disturb its statements.
+   */
   startApp(revision: AppRevision | (string & {}), { disturbed = false } = {}): Promise<AppUnderTest> {
     const { databaseUrl, stripeApiUrl } = this
     return startReferenceApp(revision, { databaseUrl, stripeApiUrl, disturbed })
