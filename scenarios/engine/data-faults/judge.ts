@@ -31,7 +31,7 @@ export class Judge {
       .filter(({ stages }) => stages.includes('unify'))
       .map(
         ({ id, sql }) =>
-          `select '${id}' as rule, concat_ws(E'\\t', v.subject_type, v.subject_id, v.detail, v.expected, v.actual) as violation from (\n${sql}\n) as v`,
+          `select '${id}' as rule, concat_ws(E'\\t', v.subject_type, v.subject_id, v.expected, v.actual) as violation from (\n${sql}\n) as v`,
       )
       .join('\nunion all\n')
   }

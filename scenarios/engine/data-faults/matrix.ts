@@ -128,7 +128,7 @@ function covers({ column, kinds = ['*'], rows = ['*'] }: Harmless, fault: DataFa
 
 function matches(patterns: readonly string[], text: string): boolean {
   return patterns.some((pattern) =>
-    pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : pattern === text,
+    new RegExp(`^${pattern.replaceAll('.', '\\.').replaceAll('*', '.*')}$`).test(text),
   )
 }
 
