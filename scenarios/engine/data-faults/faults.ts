@@ -170,7 +170,7 @@ function swap({ isUnique, type }: Column, c: string, row: Row, neighbour: string
   if (!isUnique || type !== 'text') return [both(`y.${c}`, `x.${c}`)]
   const aside = (id: string, by: string) => `update ${table} set ${c} = ${by} where id = ${id}`
   return [
-    `create temp table swapped as select x.${c} as of_a, y.${c} as of_b from ${table} as x, ${table} as y where x.id = ${a} and y.id = ${b}`,
+    `create temp table swapped on commit drop as select x.${c} as of_a, y.${c} as of_b from ${table} as x, ${table} as y where x.id = ${a} and y.id = ${b}`,
     aside(a, `${c} || 'aside'`),
     aside(b, '(select of_a from swapped)'),
     `${aside(a, '(select of_b from swapped)')} and (select of_a is distinct from of_b from swapped)`,

@@ -1,4 +1,5 @@
 import type { Catalogue } from '../../../audits/catalogue.ts'
+import { TABLES } from './columns.ts'
 import type { DataFault } from './faults.ts'
 import { HARMLESS, type Harmless } from './harmless.ts'
 import { isUnseen, type Tried, type TryOptions, tryFaults } from './try-faults.ts'
@@ -17,6 +18,8 @@ export interface Cell {
   readonly unjudged: number
   /** Rules and constraints that caught it, the most frequent first. */
   readonly by: readonly string[]
+  /** Why those that nobody sees do no harm. */
+  readonly reasons: readonly string[]
 }
 
 /** How many ledgers are broken at a time; each keeps one session of the server busy. */
@@ -33,9 +36,11 @@ export async function tryEverywhere(
   done: (ledgers: number) => void = () => {},
 ): Promise<readonly Tried[]> {
   const asked = new Set<string>()
-  const confirm = ({ column, kind }: DataFault) => {
-    const cell = `${column} ${kind}`
-    return !asked.has(cell) && asked.add(cell) !== undefined
+  const confirm = (one: Tried) => {
+    const cell = `${one.fault.column} ${one.fault.kind}`
+    if (!isUnseen(one) || asked.has(cell)) return false
+    asked.add(cell)
+    return true
   }
   const tried: (readonly Tried[])[] = []
   const left = [...worlds.entries()]
@@ -51,11 +56,12 @@ export async function tryEverywhere(
   return tried.flat()
 }
 
-/** One cell a column and kind, in the order in which they were tried first. */
+/** One cell a column and kind, in the order of the tables, and of the columns that were tried first. */
 export function matrixOf(tried: readonly Tried[], { invariants }: Catalogue): readonly Cell[] {
   const needsEvidence = new Set(invariants.filter((rule) => rule.needsEvidence).map(({ id }) => id))
   const cells = Map.groupBy(tried, ({ fault: { column, kind } }) => `${column}\n${kind}`)
-  return [...cells.values()].map((all) => {
+  const inOrder = [...cells.values()].sort(([a], [b]) => tableOf(a as Tried) - tableOf(b as Tried))
+  return inOrder.map((all) => {
     const { column, kind } = (all[0] as Tried).fault
     const caught = all.filter((one) => one.fate.is === 'judged' && !isUnseen(one))
     return {
@@ -67,8 +73,20 @@ export function matrixOf(tried: readonly Tried[], { invariants }: Catalogue): re
       unseen: all.filter(isUnseen).length,
       unjudged: all.filter(({ fate }) => fate.is === 'unjudged').length,
       by: mostFrequent(all.flatMap(whoCaught)),
+      reasons: mostFrequent(all.filter(isUnseen).flatMap(({ fault }) => reasonFor(fault))),
     }
   })
+}
+
+/** The place of the table that a fault is in. */
+function tableOf({ fault: { column } }: Tried): number {
+  return Object.keys(TABLES).indexOf(column.split('.', 1)[0] ?? '')
+}
+
+function reasonFor(fault: DataFault): readonly string[] {
+  return HARMLESS.filter((entry) => covers(entry, fault))
+    .map(({ reason }) => reason)
+    .slice(0, 1)
 }
 
 /** Rules that turned red, or the constraint that refused. */

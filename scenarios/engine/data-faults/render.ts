@@ -14,10 +14,12 @@ export function renderMatrix(cells: readonly Cell[]): string {
     .reduce((text, block) => `${text}\n${block}`, head)
 }
 
-function renderCell({ kind, caught, byEvidence, refused, unseen, by }: Cell, width: number): string {
+function renderCell(cell: Cell, width: number): string {
+  const { kind, caught, byEvidence, refused, unseen, by, reasons } = cell
   const numbers = [number(caught, 8), number(byEvidence, 12), number(refused, 9), number(unseen, 8)].join('')
   const more = by.length > NAMED ? `, and ${by.length - NAMED} more` : ''
-  return `  ${kind.padEnd(width)} ${numbers}  ${by.slice(0, NAMED).join(', ')}${more}`.trimEnd()
+  const line = `  ${kind.padEnd(width)} ${numbers}  ${by.slice(0, NAMED).join(', ')}${more}`.trimEnd()
+  return [line, ...reasons.map((reason) => `    harmless: ${reason}`)].join('\n')
 }
 
 function number(value: number, width: number): string {

@@ -22,8 +22,8 @@ export interface TryOptions {
   readonly catalogue: Catalogue
   /** Which of the faults; all without it. */
   readonly only?: (fault: DataFault) => boolean
-  /** Which of the faults that nobody saw are shown to the audit itself; it has to be blind to them too. */
-  readonly confirm?: (fault: DataFault) => boolean
+  /** Which of them are shown to the audit itself: it has to find what the quick judge found. */
+  readonly confirm?: (tried: Tried) => boolean
 }
 
 /**
@@ -45,15 +45,15 @@ export async function tryFaults(
         const fate = await judge.judge(fault)
         if (fate.is !== 'nothing') tried.push({ world: world.name, fault, fate })
       }
-      const unseen = tried.filter(isUnseen).filter(({ fault }) => confirm(fault))
       await client.query(
         APP_TABLES.map((table) => `create temp table ${saved(table)} as table ${table}`).join(';'),
       )
-      for (const { fault } of unseen) {
+      for (const { fault, fate } of tried.filter(confirm)) {
+        const quick = [...new Set([...judge.redBefore, ...(fate.is === 'judged' ? fate.red : [])])].sort()
         const red = await redByAudit(client, database.url, fault, { catalogue, evidence })
-        if (red.join() !== judge.redBefore.join()) {
+        if (red.join() !== quick.join()) {
           throw new Error(
-            `${world.name}, ${fault.name}: the quick judge saw nothing, the audit ${red.join(', ')}`,
+            `${world.name}, ${fault.name}: the audit finds [${red.join(', ')}], the quick judge [${quick.join(', ')}]`,
           )
         }
       }
