@@ -19,7 +19,11 @@ where u.grant_key is not null
     case
       when u.grant_key like '%:reset' then
         u.action_type = 'admin_deduct' and u.metadata ->> 'reason' in ('annual_reset', 'rollover_expired')
-        and split_part(u.grant_key, ':', 1) in ('invoice', 'subscription_period', 'legacy')
+        and case split_part(u.grant_key, ':', 1)
+          when 'invoice' then 'invoice:' || (u.metadata ->> 'stripe_invoice_id') || ':reset' = u.grant_key
+          when 'subscription_period' then u.metadata ->> 'stripe_subscription_id' = split_part(u.grant_key, ':', 2)
+          else split_part(u.grant_key, ':', 1) = 'legacy'
+        end
       when u.grant_key like 'checkout_session:%' then
         u.action_type = 'token_pack_purchase' and 'checkout_session:' || (u.metadata ->> 'stripe_session_id') = u.grant_key
       when u.grant_key like 'invoice:%' then
@@ -37,4 +41,5 @@ where u.grant_key is not null
         or u.grant_key = 'legacy:' || (u.metadata ->> 'legacy_table') || ':' || (u.metadata ->> 'legacy_id')
       when u.grant_key like 'opening:%' then
         u.action_type in ('admin_grant', 'admin_deduct') and u.grant_key ~ '^opening:[0-9a-f]{64}:[1-9][0-9]*$'
+        and 'opening:' || (u.metadata ->> 'adjustment') = u.grant_key
     end, false)

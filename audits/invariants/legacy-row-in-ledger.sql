@@ -1,4 +1,4 @@
--- title: Every row of the legacy tables has exactly one counterpart in the ledger
+-- title: Every row of the legacy tables has exactly one counterpart in the ledger, and every drip of the ledger its legacy row
 -- severity: critical
 -- stages: unify
 -- why: A legacy row without counterpart is a movement that the one ledger does not know; two counterparts count it twice.
@@ -77,3 +77,33 @@ where l.source_id is null
    or u.tokens_used <> l.tokens
    or u.balance_after <> l.balance_after
    or (u.action_type in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase')) <> l.adds
+union all
+-- The link was found above; of several that name one row, all but the first are surplus.
+select
+  d.source,
+  d.source_id,
+  'another legacy row has the same counterpart',
+  0,
+  d.tokens,
+  d.created_at,
+  d.user_id
+from (
+  select l.source, l.source_id, l.tokens, l.created_at, l.user_id,
+    row_number() over (partition by l.token_usage_id order by l.created_at, l.source_id) as place
+  from legacy as l
+  where l.token_usage_id is not null
+) as d
+where d.place > 1
+union all
+-- While token_transactions is retired yearly grants are not written there; drips always are.
+select
+  'token_usage',
+  u.id::text,
+  'a drip since unify that token_drips does not have',
+  u.tokens_used,
+  0,
+  u.created_at,
+  u.user_id
+from public.token_usage as u
+where u.action_type = 'subscription_grant' and u.balance_after is not null and u.metadata ->> 'plan' = 'vision_pro_28day'
+  and not exists (select from legacy as l where l.token_usage_id = u.id::text)
