@@ -1,25 +1,33 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { SingleBar } from 'cli-progress'
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { readCatalogue } from '../audits/catalogue.ts'
 import { UsageError } from '../audits/errors.ts'
+import { readMutants } from '../fixtures/app/mutants.ts'
 import { Databases } from '../fixtures/postgres/databases.ts'
 import { UsageError as PostgresUsageError, startPostgres } from '../fixtures/postgres/server.ts'
 import { complaintsAbout, matrixOf, tryEverywhere } from '../scenarios/engine/data-faults/matrix.ts'
 import { renderMatrix, renderSums } from '../scenarios/engine/data-faults/render.ts'
 import { WORLDS } from '../scenarios/engine/data-faults/worlds.ts'
 import { outliveReader } from './closed-pipe.ts'
+import { playMutants } from './mutants/play.ts'
+import { renderScores } from './mutants/render.ts'
 
 outliveReader()
 
 const command = new Command('mutants')
   .description(
-    'Makes faults that nobody wrote by hand, and prints who catches them. With --data: wrong values in every column of the ledger, in the healthy ledger of every story.',
+    'Plays the stories against each mutant of the repaired app and of the ledger’s functions (fixtures/app/mutants), and prints what kills it, and what the audit alone sees. With --data: wrong values in every column of the ledger, in the healthy ledger of every story.',
   )
+  .argument('[mutant...]', 'names of mutants; none: all of them')
+  .option('--budget <time>', 'how long a mutant may live, like 60s', msOf, 60_000)
   .option('--data', 'faults in the data, derived from the columns of the tables; takes some minutes')
   .addHelpText(
     'after',
-    '\nExit: 0 each fault is caught, refused by the database, or harmless for a reason that is written down, 1 one is not, or such a reason is wrong, 2 could not run, 3 wrong usage.',
+    `
+Exit: 0 each mutant is killed; each fault is caught, refused by the database, or harmless for a reason that is written
+down, 1 one is not, or such a reason is wrong, 2 could not run, 3 wrong usage.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mutants: ')) })
@@ -28,9 +36,53 @@ process.exitCode = await main().catch(explain)
 
 async function main(): Promise<number> {
   await command.parseAsync()
-  const { data } = command.opts<{ data?: true }>()
-  if (!data) throw new UsageError('only --data exists so far: npm run mutants -- --data')
-  return dataFaults()
+  const { data, budget } = command.opts<{ data?: true; budget: number }>()
+  if (data && command.args.length > 0)
+    throw new UsageError('--data makes its own faults: it takes no mutants')
+  return data ? dataFaults() : mutants(command.args, budget)
+}
+
+async function mutants(names: readonly string[], budgetMs: number): Promise<number> {
+  const all = await readMutants()
+  const unknown = names.find((name) => !all.some((mutant) => mutant.name === name))
+  if (unknown !== undefined)
+    throw new UsageError(`no mutant "${unknown}": fixtures/app/mutants has one a file`)
+  const wanted = names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
+  const server = await startPostgres()
+  console.log(server.says)
+  const bar = new SingleBar({
+    format: 'mutants {bar} {value}/{total}, {survived} survived, {eta_formatted} left',
+    barsize: 30,
+    clearOnComplete: true,
+    hideCursor: true,
+    noTTYOutput: false,
+  })
+  let survived = 0
+  try {
+    bar.start(wanted.length, 0, { survived })
+    const played = await playMutants(wanted, {
+      url: server.url,
+      workers: Math.max(1, Math.min(availableParallelism(), 4)),
+      budgetMs,
+      onPlayed: (one) => {
+        if ('score' in one && one.score.killed === undefined) survived++
+        bar.increment({ survived })
+      },
+    })
+    bar.stop()
+    console.log(renderScores(played))
+    if (played.some((one) => 'problem' in one)) return 2
+    return survived === 0 ? 0 : 1
+  } finally {
+    bar.stop()
+    await server.stop()
+  }
+}
+
+function msOf(value: string): number {
+  const [, number] = /^([1-9]\d{0,4})s$/.exec(value) ?? []
+  if (number === undefined) throw new InvalidArgumentError('must be seconds, like 60s, and not zero')
+  return Number(number) * 1_000
 }
 
 async function dataFaults(): Promise<number> {

@@ -222,6 +222,8 @@ export class Performer {
       turnsOf(turns),
     )
     this.#decisions.push(...decisions)
+    // In an arena they stay for the next run.
+    if (this.#at.isWatched) await proxy.removeStops()
     const answers: Sent[] = []
     for (const [index, result] of results.entries()) {
       const lane = lanes[index] as Job

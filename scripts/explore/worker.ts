@@ -15,16 +15,15 @@ try {
   const database = await databases.create(order.app === 'as-found' ? 'as-found' : 'unified')
   const arena = await Arena.open(database.url, order.app)
   try {
-    const { left } = await explore(
-      arena,
-      {
-        stories: storiesNamed(order.stories),
-        kinds: order.kinds,
-        shard: order.shard,
-        preemptions: 2,
-        until: order.budgetMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + order.budgetMs,
-      },
-      (kind, run, rest) =>
+    const red = await arena.redAsInstalled()
+    if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
+    const { left } = await explore(arena, {
+      stories: storiesNamed(order.stories),
+      kinds: order.kinds,
+      shard: order.shard,
+      preemptions: 2,
+      until: order.budgetMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + order.budgetMs,
+      onRun: (kind, run, rest) =>
         say({
           run: kind,
           left: rest,
@@ -32,7 +31,7 @@ try {
             failed: { text: sayFailure(run), line: lineOf(order.app, run) },
           }),
         }),
-    )
+    })
     say({ left })
   } finally {
     await arena.close()

@@ -4,6 +4,7 @@ import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Revision } from '../../../fixtures/postgres/databases.ts'
 import { type EvidenceText, fillUnified } from '../healthy.ts'
 import { addUsers } from '../house.ts'
+import { IN_ORDER } from '../plan.ts'
 import { Play } from '../play.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
@@ -28,7 +29,7 @@ export function worldOf(story: Story): World {
     const play = await Play.open({ databaseUrl })
     try {
       const app = await play.startApp('repaired')
-      const { complaints } = await play.perform(story, app, { plan: 'in-order' }).finally(() => app.close())
+      const { complaints } = await play.perform(story, app, { plan: IN_ORDER }).finally(() => app.close())
       if (complaints.length > 0) throw new Error(`${story.name} is not as told:\n${complaints.join('\n')}`)
       return JSON.stringify(play.evidence())
     } finally {

@@ -55,8 +55,9 @@ export class Arena {
     return new Arena(client, play, await play.startApp(app, { disturbed: true }), rules, reset)
   }
 
-  get app(): string {
-    return this.#app.name
+  /** The ids of the rules that are red whatever is played. */
+  redAsInstalled(): Promise<readonly string[]> {
+    return this.#rules.redAsInstalled()
   }
 
   async run(story: Story, plan: Plan): Promise<Run> {

@@ -13,6 +13,12 @@ export interface Wanted {
   readonly shard: { readonly part: number; readonly of: number }
   /** When to begin nothing new, by performance.now(). */
   readonly until: number
+  /** Whether what was seen is enough; else all is played. */
+  readonly isEnough?: () => boolean
+  /** Told before each run. */
+  readonly onBegin?: (story: Story, plan: Plan) => void
+  /** Told after each run; `left` plans are not begun. */
+  readonly onRun?: (kind: Kind, run: Run, left: number) => void
 }
 
 export interface Explored {
@@ -33,21 +39,18 @@ interface Task {
  * Plays stories by all plans of these kinds, and judges each run. Stories and kinds take turns, so that a budget that
  * ends early has seen something of everything.
  */
-export async function explore(
-  arena: Arena,
-  wanted: Wanted,
-  onRun: (kind: Kind, run: Run, left: number) => void = () => {},
-): Promise<Explored> {
+export async function explore(arena: Arena, wanted: Wanted): Promise<Explored> {
   const runs = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]))
   const failed: Run[] = []
   const tasks = await tasksOf(arena, wanted)
-  const isOver = () => performance.now() >= wanted.until
+  const isOver = () => performance.now() >= wanted.until || wanted.isEnough?.() === true
   let begun = 0
   const play = async (kind: Kind, story: Story, plan: Plan): Promise<Run> => {
+    wanted.onBegin?.(story, plan)
     const run = await arena.run(story, plan)
     runs.set(kind, (runs.get(kind) ?? 0) + 1)
     if (run.complaints.length > 0) failed.push(run)
-    onRun(kind, run, tasks.length - begun)
+    wanted.onRun?.(kind, run, tasks.length - begun)
     return run
   }
   for (const { kind, story, plan } of tasks) {

@@ -5,7 +5,7 @@ import type { Measured } from './arena.ts'
 import { type Choices, everyWay } from './choices.ts'
 
 /** The ways in which a story can reach the app, cheapest and most telling first. */
-export const KINDS = ['redelivery', 'fault', 'overlap', 'order', 'late', 'shape', 'stripe'] as const
+export const KINDS = ['shape', 'fault', 'overlap', 'late', 'redelivery', 'order', 'stripe'] as const
 export type Kind = (typeof KINDS)[number]
 
 /** A plan to play; an overlap is the root of all turns that there are. */

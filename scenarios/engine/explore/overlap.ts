@@ -11,7 +11,7 @@ export interface Decision {
 }
 
 interface Lane {
-  state: 'new' | 'asking' | 'blocked' | 'answered' | 'running' | 'done'
+  state: 'new' | 'asking' | 'blocked' | 'stopped' | 'answered' | 'running' | 'done'
   /** The session whose statement is held, or whose transaction is open. */
   session?: WireSession | undefined
   /** Lets the held statement, or its answer, go on. */
@@ -82,17 +82,21 @@ export async function overlap<T>(
     for (let look = 0; lane.state === 'blocked'; look++) {
       await Promise.race([change(), new Promise((resolve) => setTimeout(resolve, look < 2 ? 1 : 4))])
       if (lane.state !== 'blocked' || lane.session === undefined) return
-      if ((await proxy.isBlocked(lane.session)) && lane.state === 'blocked') return
+      const waits = await proxy.waitsFor(lane.session)
+      if (waits === 'nothing' || (lane.state as Lane['state']) !== 'blocked') continue
+      if (waits === 'stop') lane.state = 'stopped'
+      return
     }
   }
 
+  await proxy.placeStops()
   proxy.gate = gate
   try {
     let last: number | undefined
     for (;;) {
       for (const lane of lanes) if (lane.state === 'blocked') await answeredOrBlocked(lane)
       const ready = lanes.flatMap(({ state }, index) =>
-        state === 'new' || state === 'asking' || state === 'answered' ? [index] : [],
+        state === 'new' || state === 'asking' || state === 'stopped' || state === 'answered' ? [index] : [],
       )
       if (ready.length === 0) {
         if (lanes.every(({ state }) => state === 'done')) break
@@ -118,9 +122,11 @@ export async function overlap<T>(
       } else if (lane.state === 'answered') {
         await goOn(lane)
       } else {
-        const { release } = lane
+        const { release, session, state } = lane
+        if (session !== undefined && state === 'asking') await proxy.arm(session)
         lane.state = 'blocked'
-        release?.()
+        if (state === 'asking') release?.()
+        else if (session !== undefined) await proxy.passStop(session)
         await answeredOrBlocked(lane)
         if ((lane.state as Lane['state']) === 'answered') await goOn(lane)
       }
@@ -128,6 +134,7 @@ export async function overlap<T>(
     return { results: await Promise.all(results), decisions }
   } finally {
     proxy.gate = undefined
+    await proxy.disarm()
     for (const { release } of lanes) release?.()
   }
 }

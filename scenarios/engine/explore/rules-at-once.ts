@@ -18,13 +18,27 @@ export class RulesAtOnce {
   static async install(client: Client): Promise<RulesAtOnce> {
     const { invariants } = await allRules()
     const stage = await stageHere(client)
-    const rules = invariants.filter(({ stages, sql }) => stages.includes(stage) && READS_ROWS.test(sql))
+    const here = invariants.filter(({ stages }) => stages.includes(stage))
     await client.query('create schema explore')
-    await client.query(functionOf(rules))
+    await client.query(functionOf('red', here.filter(readsRows)))
+    await client.query(
+      functionOf(
+        'red_as_installed',
+        here.filter((rule) => !readsRows(rule)),
+      ),
+    )
     return new RulesAtOnce(client)
   }
 
-  /** The ids of the rules that find something. `owed`: entitlements, as the audit takes them. */
+  /** The ids of those rules that look at the catalogue alone, and find something: no run changes that. */
+  async redAsInstalled(): Promise<readonly string[]> {
+    const { rows } = await this.#client.query<{ red: readonly string[] }>(
+      `select explore.red_as_installed('') as red`,
+    )
+    return rows[0]?.red ?? []
+  }
+
+  /** The ids of the other rules that find something. `owed`: entitlements, as the audit takes them. */
   async red(owed: string): Promise<readonly string[]> {
     const { rows } = await this.#client.query<{ red: readonly string[] }>({
       name: 'explore-red',
@@ -36,14 +50,14 @@ export class RulesAtOnce {
 }
 
 /** What the catalogue holds (constraints, policies, functions) no request of an app changes. */
-const READS_ROWS = /\b(from|join)\s+(public\.|\(?\s*select)/i
+const readsRows = ({ sql }: Invariant): boolean => /\b(from|join)\s+(public\.|\(?\s*select)/i.test(sql)
 
-function functionOf(rules: readonly Invariant[]): string {
+function functionOf(name: string, rules: readonly Invariant[]): string {
   const asked = rules.map(
     ({ id, sql }) =>
       `if exists (select from (\n${sql}\n) as rule) then found := found || '${id}'::text; end if;`,
   )
-  return `create function explore.red(owed text) returns text[] language plpgsql
+  return `create function explore.${name}(owed text) returns text[] language plpgsql
 set search_path = '' set row_security = off set timezone = 'UTC' set jit = off set plan_cache_mode = force_generic_plan
 as $explore$
 declare found text[] := '{}';

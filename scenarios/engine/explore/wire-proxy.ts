@@ -22,8 +22,8 @@ export interface WireGate {
  * in any process, without a change of the app. What passes is what both sides said, byte for byte.
  * https://www.postgresql.org/docs/17/protocol.html
  *
- * Design asked for triggers in the database. They see writes alone: a statement trigger can't stop between two reads,
- * and none fires at the commit.
+ * Triggers in the database stop writes inside its functions, which are one statement on the wire; they can't stop between
+ * two reads, and none fires at the commit: hence both.
  */
 export class WireProxy {
   /** The database's URL by way of the proxy. */
@@ -33,17 +33,19 @@ export class WireProxy {
   readonly sessions = new Set<WireSession>()
   readonly #server: Server
   readonly #admin: Client
+  readonly #stops: { client: Client; pid: number; placed: boolean; armed: Set<number> }
 
-  private constructor(url: string, server: Server, admin: Client) {
+  private constructor(url: string, server: Server, admin: Client, stops: Client, pid: number) {
     this.url = url
     this.#server = server
     this.#admin = admin
+    this.#stops = { client: stops, pid, placed: false, armed: new Set() }
   }
 
   static async start(databaseUrl: string): Promise<WireProxy> {
-    const admin = new Client({ connectionString: databaseUrl, application_name: 'wire-proxy' })
-    admin.on('error', () => {})
-    await admin.connect()
+    const admin = await connect(databaseUrl)
+    const stops = await connect(databaseUrl)
+    const { rows } = await stops.query<{ pid: number }>('select pg_backend_pid() as pid')
     const target = new URL(databaseUrl)
     const server = createServer({ noDelay: true })
     await new Promise<void>((resolve, reject) => {
@@ -55,7 +57,7 @@ export class WireProxy {
     const url = new URL(databaseUrl)
     url.hostname = '127.0.0.1'
     url.port = String(address.port)
-    const proxy = new WireProxy(url.href, server, admin)
+    const proxy = new WireProxy(url.href, server, admin, stops, rows[0]?.pid ?? 0)
     server.on('connection', (app) => {
       const session = new WireSession(proxy, app, target)
       proxy.sessions.add(session)
@@ -69,13 +71,49 @@ export class WireProxy {
     return [...this.sessions].filter(({ status }) => status !== 'idle')
   }
 
-  /** Whether the session waits for a lock that another one holds. */
-  async isBlocked({ pid }: WireSession): Promise<boolean> {
-    const { rows } = await this.#admin.query<{ blocked: boolean }>(
-      'select cardinality(pg_blocking_pids($1)) > 0 as blocked',
-      [pid],
+  /** Whether the session waits for a lock: at a stop of ours, or for another session. */
+  async waitsFor({ pid }: WireSession): Promise<'nothing' | 'stop' | 'another'> {
+    const { rows } = await this.#admin.query<{ waits: 'nothing' | 'stop' | 'another' }>(
+      `select case when cardinality(b.pids) = 0 then 'nothing' when $2 = any (b.pids) then 'stop' else 'another' end as waits
+       from pg_blocking_pids($1) as b (pids)`,
+      [pid, this.#stops.pid],
     )
-    return rows[0]?.blocked === true
+    return rows[0]?.waits ?? 'nothing'
+  }
+
+  /**
+   * Lets statements of the app stop at each write, inside the database's own functions too: a trigger waits for a lock
+   * that we hold for its session.
+   */
+  async placeStops(): Promise<void> {
+    if (this.#stops.placed) return
+    await this.#admin.query(STOPS)
+    this.#stops.placed = true
+  }
+
+  async removeStops(): Promise<void> {
+    if (!this.#stops.placed) return
+    await this.#admin.query('drop schema explore cascade')
+    this.#stops.placed = false
+  }
+
+  /** From now on this session stops at its next write. */
+  async arm({ pid }: WireSession): Promise<void> {
+    if (this.#stops.armed.has(pid)) return
+    this.#stops.armed.add(pid)
+    await this.#stops.client.query('select pg_advisory_lock($1, $2)', [STOP_LOCK, pid])
+  }
+
+  /** Lets it go on from the stop that it waits at, to the next one. */
+  async passStop({ pid }: WireSession): Promise<void> {
+    await this.#stops.client.query('select pg_advisory_unlock($1, $2)', [STOP_LOCK, pid])
+    // Who waits has been let through first: this waits until it has gone on.
+    await this.#stops.client.query('select pg_advisory_lock($1, $2)', [STOP_LOCK, pid])
+  }
+
+  async disarm(): Promise<void> {
+    this.#stops.armed.clear()
+    await this.#stops.client.query('select pg_advisory_unlock_all()')
   }
 
   /** Ends the session's backend, and resolves when it is gone. */
@@ -86,9 +124,42 @@ export class WireProxy {
   async close(): Promise<void> {
     for (const session of this.sessions) session.destroy()
     await new Promise((resolve) => this.#server.close(resolve))
+    await this.#stops.client.end()
     await this.#admin.end()
   }
 }
+
+async function connect(databaseUrl: string): Promise<Client> {
+  const client = new Client({ connectionString: databaseUrl, application_name: 'wire-proxy' })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
+
+const STOP_LOCK = 0x746c_0002
+
+const STOPS = `
+create schema if not exists explore;
+create function explore.stop() returns trigger language plpgsql as $stop$
+begin
+  perform pg_catalog.pg_advisory_lock_shared(${STOP_LOCK}, pg_catalog.pg_backend_pid());
+  perform pg_catalog.pg_advisory_unlock_shared(${STOP_LOCK}, pg_catalog.pg_backend_pid());
+  return null;
+end
+$stop$;
+do $place$
+declare t regclass;
+begin
+  for t in
+    select c.oid from pg_catalog.pg_class as c
+    where c.relkind = 'r' and c.relnamespace = 'public'::regnamespace
+      and c.relname in ('token_usage', 'user_profiles', 'token_drips', 'token_transactions', 'customer_subscriptions')
+  loop
+    execute pg_catalog.format(
+      'create trigger explore_stop before insert or update or delete on %s for each statement execute function explore.stop()', t);
+  end loop;
+end
+$place$;`
 
 const QUERY = 0x51
 const SYNC = 0x53

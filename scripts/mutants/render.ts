@@ -1,0 +1,26 @@
+import type { Played } from './play.ts'
+
+/** A line a mutant, what is wrong with those that survived, and the sums. */
+export function renderScores(played: readonly Played[]): string {
+  const lines = played.map((one) => {
+    const { name } = one.mutant
+    if ('problem' in one) return `${name}\n    could not be judged: ${one.problem}`
+    const { killed, audit, auditAlone, runs } = one.score
+    const by = killed
+      ? `killed by ${killed.story}, ${killed.plan}, after ${runs} ${runs === 1 ? 'run' : 'runs'}: ${killed.complaint}`
+      : `SURVIVED ${runs} runs: ${one.mutant.defect}`
+    const seen = auditAlone[0] ?? audit[0]
+    const how = auditAlone.length > 0 ? 'without evidence' : 'with evidence'
+    return `${name}\n    ${by}\n    the audit alone: ${seen === undefined ? 'sees nothing' : `${seen}, ${how}`}`
+  })
+  const scores = played.flatMap((one) => ('score' in one ? [one.score] : []))
+  const killed = scores.filter((score) => score.killed !== undefined).length
+  const seen = scores.filter(({ audit }) => audit.length > 0).length
+  const alone = scores.filter(({ auditAlone }) => auditAlone.length > 0).length
+  return [
+    ...lines,
+    '',
+    `${played.length} mutants: ${killed} killed, ${scores.length - killed} survived, ` +
+      `${played.length - scores.length} could not be judged; the audit alone sees ${seen}, ${alone} of them without evidence`,
+  ].join('\n')
+}
