@@ -17,6 +17,9 @@ interface Options {
 
 const FAILURES_SHOWN = 20
 
+/** A run waits for Postgres half of its time. */
+const WORKERS = 2 * availableParallelism()
+
 outliveReader()
 
 const command = new Command('explore')
@@ -71,7 +74,7 @@ async function main(): Promise<number> {
       kinds: kind ?? KINDS,
       shard,
       budgetMs: budget,
-      workers: Math.max(1, Math.min(availableParallelism(), 4)),
+      workers: WORKERS,
       onProgress: ({ runs, left, failed }) => {
         const perSecond = Math.round(runs / ((performance.now() - began) / 1_000))
         bar.setTotal(runs + left)

@@ -14,6 +14,9 @@ import { outliveReader } from './closed-pipe.ts'
 import { playMutants } from './mutants/play.ts'
 import { renderScores } from './mutants/render.ts'
 
+/** A run waits for Postgres half of its time. */
+const WORKERS = 2 * availableParallelism()
+
 outliveReader()
 
 const command = new Command('mutants')
@@ -62,7 +65,7 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
     bar.start(wanted.length, 0, { survived })
     const played = await playMutants(wanted, {
       url: server.url,
-      workers: Math.max(1, Math.min(availableParallelism(), 4)),
+      workers: WORKERS,
       budgetMs,
       onPlayed: (one) => {
         if ('score' in one && one.score.killed === undefined) survived++
