@@ -66,6 +66,18 @@ describe('the file of waivers', () => {
     expect((await read(both)).map(({ key }) => key)).toEqual(['a-rule@eu', 'a-rule@us'])
   })
 
+  // Read without its fingerprint, or without its target, it would cover nothing, or too much.
+  test('may name one subject, by its fingerprint, and one target', async () => {
+    const one = ENTRY.replace('invariant: a-rule', `fingerprint: "${FINGERPRINT}"\n  target: eu`)
+    expect(await read(one)).toEqual([
+      {
+        ...waiver({ fingerprint: FINGERPRINT, target: 'eu' }),
+        key: `${FINGERPRINT}@eu`,
+        place: expect.stringMatching(/waivers\.yml:2$/),
+      },
+    ])
+  })
+
   // A float would round it.
   test('keeps decimals as they are', async () => {
     const [found] = await read(ENTRY.replace('15000000', '"9007199254740993.10"'))
@@ -99,6 +111,26 @@ describe('the file of waivers', () => {
       '2: 0.fingerprint: 64 hexadecimal digits, as the JSON report has them',
     ],
     [
+      'more than a fingerprint at its end',
+      ['invariant: a-rule', `fingerprint: "${FINGERPRINT}0"`],
+      '2: 0.fingerprint: 64 hexadecimal digits, as the JSON report has them',
+    ],
+    [
+      'more than a fingerprint at its beginning',
+      ['invariant: a-rule', `fingerprint: "0${FINGERPRINT}"`],
+      '2: 0.fingerprint: 64 hexadecimal digits, as the JSON report has them',
+    ],
+    [
+      'a fingerprint that YAML takes for a number',
+      ['invariant: a-rule', 'fingerprint: 12'],
+      '2: 0.fingerprint: 64 hexadecimal digits, in quotes',
+    ],
+    [
+      'a name that no target has',
+      ['invariant: a-rule', 'invariant: a-rule\n  target: e u'],
+      "3: 0.target: a target's name",
+    ],
+    [
       'no owner',
       ['  owner: payments\n', ''],
       '2: 0.owner: who answers for it; in quotes if it begins with #',
@@ -120,6 +152,9 @@ describe('the file of waivers', () => {
       ['max-rows: 3', 'max-rows: many'],
       '7: 0.max-rows: a whole number: it covers no more rows',
     ],
+    ['no rows', ['max-rows: 3', 'max-rows: 0'], '7: 0.max-rows: a whole number, at least 1'],
+    ['words before the impact', ['15000000', 'about 5'], /^8: 0.max-impact: a whole number, or a decimal/],
+    ['words after the impact', ['15000000', '5 tokens'], /^8: 0.max-impact: a whole number, or a decimal/],
     ['no bound on the impact', ['15000000', '-1'], /^8: 0.max-impact: a whole number, or a decimal/],
     [
       'an impact that YAML would round',
