@@ -292,6 +292,13 @@ describe('a waiver of a fingerprint', () => {
       lapsed: [expect.stringContaining('ended on 2026-11-01')],
     })
     expect(waived(failed(2), [waiver(), ended])).toMatchObject({ status: 'waived', lapsed: [] })
+    // The other row is open, and the one that ended never was about it.
+    const again = waiver({ fingerprint: first ?? '', key: `${first}@prod`, target: 'prod' })
+    expect(waived(failed(2), [{ ...live, expires: '2026-11-01' }, again])).toMatchObject({
+      status: 'fail',
+      waived: 1,
+      lapsed: [],
+    })
   })
 })
 
@@ -358,6 +365,31 @@ describe('a waiver that nothing needs', () => {
     expect(night(both, here)).toEqual([SAID[0]?.replace('a-rule', 'a-rule on prod')])
     // A run by hand on one of the two has not seen the other.
     expect(night(prod(rule()), [waiver()])).toEqual([])
+  })
+
+  // A run by hand on one target would call the waivers of all others superfluous.
+  test('is none of a target that was not looked at', () => {
+    const night = nights()
+    const there = [waiver({ key: 'a-rule@us', target: 'us' })]
+    expect([night(prod(rule()), there), night(prod(rule()), there)]).toEqual([[], []])
+  })
+
+  test('is told in the second run of its own targets, whatever other target is new', () => {
+    const both = [target([rule()]), target([rule()], { name: 'eu' })]
+    const everywhere = nights()
+    const seen = [prod(rule()), both, both].map((targets) => everywhere(targets, [waiver()]))
+    expect(seen).toEqual([[], [], SAID])
+    const here = nights()
+    const mine = [waiver({ key: 'a-rule@prod', target: 'prod' })]
+    expect(here(prod(rule()), mine)).toEqual([])
+    expect(here(both, mine)).toHaveLength(1)
+  })
+
+  test('is kept as what it was: used, unused, or unknown', () => {
+    const kept = (...rules: RuleReport[]) => waiverUses(report(prod(...rules)), () => pastOf([]), [waiver()])
+    expect(kept(failed(1))).toEqual({ 'a-rule': 'used' })
+    expect(kept(rule())).toEqual({ 'a-rule': 'unused' })
+    expect(kept(dark('error'))).toEqual({ 'a-rule': 'unknown' })
   })
 
   test('of a fingerprint: its rule has to be judged, and every row of it seen', () => {
