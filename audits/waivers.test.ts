@@ -223,6 +223,10 @@ describe('a waiver of a rule', () => {
     })
     const wide = waiver({ maxRows: 10_000, maxImpact: '50000000000' })
     expect(waived(mass, [wide])).toMatchObject({ status: 'waived', waived: 10_000 })
+    // By its sample, it would have 200 rows.
+    for (const less of [{ maxRows: 9_999 }, { maxImpact: '49999999999' }]) {
+      expect(waived(mass, [{ ...wide, ...less }])).toMatchObject({ status: 'fail', waived: 0 })
+    }
   })
 
   test.each([
@@ -390,6 +394,8 @@ describe('a waiver that nothing needs', () => {
     expect(kept(failed(1))).toEqual({ 'a-rule': 'used' })
     expect(kept(rule())).toEqual({ 'a-rule': 'unused' })
     expect(kept(dark('error'))).toEqual({ 'a-rule': 'unknown' })
+    // What another rule found says nothing of this one.
+    expect(kept(rule({ id: 'b-rule' }), dark('error'))).toEqual({ 'a-rule': 'unknown' })
   })
 
   test('of a fingerprint: its rule has to be judged, and every row of it seen', () => {
