@@ -1,4 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { UsageError } from './errors.ts'
 import { entitlements, parseEvidence, readEvidence } from './evidence.ts'
 
@@ -225,6 +228,16 @@ describe('a pack', () => {
       session({}, { tokens_amount: '5e6' }),
       'evidence: checkout session cs_1: metadata.tokens_amount is no number of tokens',
     ],
+    [
+      'of words before the number of tokens',
+      session({}, { tokens_amount: 'x5' }),
+      'evidence: checkout session cs_1: metadata.tokens_amount is no number of tokens',
+    ],
+    [
+      'that says nothing of tokens',
+      session({}, { tokens_amount: undefined }),
+      'evidence: checkout session cs_1: metadata.tokens_amount is no number of tokens',
+    ],
     ['of nobody', session({}, { user_id: 'ann' }), nobody],
   ] as const)('%s is an error', ([, object, problem]) => {
     expect(problems(() => judge({ checkout_sessions: [object] }))).toEqual([problem])
@@ -264,6 +277,14 @@ describe.for(Object.entries(SHAPES))('an invoice as %s shows it', ([, invoice]) 
     const first = invoice({ billing_reason: 'subscription_create' }, [{ price: 'price_28', amount: 9_900 }])
     expect(one(first).entitlements).toMatchObject([{ tokens: '375000', plan: '28day' }])
   })
+
+  // Not every version says when it was paid; without a time its grant would be unearned.
+  test.for([{ status_transitions: { paid_at: null } }, { status_transitions: undefined }])(
+    'is of the moment that it was made, where nothing says when it was paid: %o',
+    (change) => {
+      expect(one(invoice(change)).entitlements[0]?.occurred_at).toBe('2026-11-01T09:00:00.000Z')
+    },
+  )
 
   // The line's amount is what it was before discounts: 0 paid, and still a period that was given.
   test('owes a period that a coupon paid', () => {
@@ -403,6 +424,23 @@ describe('a trial', () => {
     expect(judge({ subscriptions: [upgraded], checkout_sessions: [bought] }).entitlements).toMatchObject([
       { tokens: '500000' },
     ])
+  })
+
+  // A session whose items were not asked for does not make the trial one of nothing.
+  test('is of what its items show, where its session does not say what it sold', () => {
+    const silent = session({ mode: 'subscription', subscription: 'sub_1', line_items: undefined })
+    expect(
+      judge({ subscriptions: [subscription()], checkout_sessions: [silent] }).entitlements,
+    ).toMatchObject([{ kind: 'trial', tokens: '1000000' }])
+  })
+
+  // Measured by the earlier of the two, each of these would look like a trial that was added afterwards.
+  test.for([
+    ['a start that is to come', { start_date: AT + 86_400, trial_start: AT + 86_400 }],
+    ['a start that was dated back', { start_date: AT - 86_400, trial_start: AT }],
+    ['no start but its making', { start_date: undefined }],
+  ] as const)('with %s is owed', ([, change]) => {
+    expect(judge({ subscriptions: [subscription(change)] }).entitlements).toHaveLength(1)
   })
 
   test('that has ended since is owed all the same', () => {
@@ -559,6 +597,13 @@ describe('an evidence file', () => {
     [{ refunds: [] }, 'e.json: Unrecognized key: "refunds"'],
     [{ checkout_sessions: [session(), session()] }, 'e.json: checkout_sessions: "cs_1" is there twice'],
     [{ invoices: [SHAPES.acacia(), SHAPES.basil()] }, 'e.json: invoices: "in_1" is there twice'],
+    // A charge that is counted twice is twice the refund.
+    [
+      { charges: [0, 1].map(() => ({ id: 'ch_1', payment_intent: 'pi_1', amount_refunded: 1 })) },
+      'e.json: charges: "ch_1" is there twice',
+    ],
+    [{ subscriptions: [subscription(), subscription()] }, 'e.json: subscriptions: "sub_1" is there twice'],
+    [{ admin_requests: [request(), request()] }, 'e.json: admin_requests: "req-1" is there twice'],
     [{ admin_requests: [request({ user_id: 'ann' })] }, 'e.json: admin_requests[0].user_id: not a UUID'],
     [{ admin_requests: [request({ note: 'x' })] }, 'e.json: admin_requests[0]: Unrecognized key: "note"'],
   ] as const)('says what is wrong in it: %o', ([change, problem]) => {
@@ -576,6 +621,29 @@ describe('an evidence file', () => {
       'e.json: not JSON; an evidence file is one JSON object',
     ])
     expect(problems(() => parseEvidence('[]', 'e.json'))).toHaveLength(1)
+  })
+
+  // What a file leaves out is none, and one moment is a time too.
+  test('needs no more than what it covers', () => {
+    const at = '2026-11-01T00:00:00Z'
+    const least = { version: 1, livemode: true, covers: [{ kind: 'trial', from: at, to: at }] }
+    expect(parseEvidence(JSON.stringify(least), 'e.json')).toEqual({
+      ...least,
+      tiers: {},
+      checkout_sessions: [],
+      invoices: [],
+      subscriptions: [],
+      charges: [],
+      admin_requests: [],
+    })
+  })
+
+  test('is read from where it is', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'evidence-'))
+    onTestFinished(() => rm(directory, { recursive: true }))
+    const path = join(directory, 'e.json')
+    await writeFile(path, JSON.stringify({ version: 1, livemode: false, covers: EVERYTHING }))
+    expect(await readEvidence(path)).toMatchObject({ livemode: false, covers: EVERYTHING })
   })
 
   test('that is not there is named', async () => {

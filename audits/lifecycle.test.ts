@@ -61,7 +61,8 @@ describe('what became of a violation', () => {
       since: null,
       remind: false,
     })
-    expect(follow(finds(), undefined, on(1))).toMatchObject({ change: null, since: null })
+    expect(follow(finds(), undefined, on(1))).toMatchObject({ change: null, since: null, trend: [] })
+    expect(follow(drillReport('raised'), undefined, on(1))).toMatchObject({ change: 'unknown', since: null })
   })
 
   test('is new where the rule was clean before, open as long as it is there, and resolved when it is gone', () => {
@@ -134,6 +135,15 @@ describe('a run that could not judge the rule', () => {
     const back = night(4, finds('a', 'c'))
     expect(changes(back)).toEqual({ a: 'open 02', c: 'new 04' })
     expect(gone(back)).toEqual(['b 02'])
+  })
+
+  // What an emptied table still shows is there, and nobody knows since when: no change at all would leave it untold.
+  test('shows what it saw as unknown where nothing was open before', () => {
+    const night = nights()
+    night(1, finds())
+    const part = night(2, { ...finds('a'), status: 'vacuous' })
+    expect(part).toMatchObject({ change: 'unknown', since: null, remind: false })
+    expect(changes(part)).toEqual({ a: 'unknown ?' })
   })
 
   test('leaves the first judgement unknown', () => {

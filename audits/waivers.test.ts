@@ -66,6 +66,18 @@ describe('the file of waivers', () => {
     expect((await read(both)).map(({ key }) => key)).toEqual(['a-rule@eu', 'a-rule@us'])
   })
 
+  // Read without its fingerprint, or without its target, it would cover nothing, or too much.
+  test('may name one subject, by its fingerprint, and one target', async () => {
+    const one = ENTRY.replace('invariant: a-rule', `fingerprint: "${FINGERPRINT}"\n  target: eu`)
+    expect(await read(one)).toEqual([
+      {
+        ...waiver({ fingerprint: FINGERPRINT, target: 'eu' }),
+        key: `${FINGERPRINT}@eu`,
+        place: expect.stringMatching(/waivers\.yml:2$/),
+      },
+    ])
+  })
+
   // A float would round it.
   test('keeps decimals as they are', async () => {
     const [found] = await read(ENTRY.replace('15000000', '"9007199254740993.10"'))
@@ -99,6 +111,26 @@ describe('the file of waivers', () => {
       '2: 0.fingerprint: 64 hexadecimal digits, as the JSON report has them',
     ],
     [
+      'more than a fingerprint at its end',
+      ['invariant: a-rule', `fingerprint: "${FINGERPRINT}0"`],
+      '2: 0.fingerprint: 64 hexadecimal digits, as the JSON report has them',
+    ],
+    [
+      'more than a fingerprint at its beginning',
+      ['invariant: a-rule', `fingerprint: "0${FINGERPRINT}"`],
+      '2: 0.fingerprint: 64 hexadecimal digits, as the JSON report has them',
+    ],
+    [
+      'a fingerprint that YAML takes for a number',
+      ['invariant: a-rule', 'fingerprint: 12'],
+      '2: 0.fingerprint: 64 hexadecimal digits, in quotes',
+    ],
+    [
+      'a name that no target has',
+      ['invariant: a-rule', 'invariant: a-rule\n  target: e u'],
+      "3: 0.target: a target's name",
+    ],
+    [
       'no owner',
       ['  owner: payments\n', ''],
       '2: 0.owner: who answers for it; in quotes if it begins with #',
@@ -120,6 +152,9 @@ describe('the file of waivers', () => {
       ['max-rows: 3', 'max-rows: many'],
       '7: 0.max-rows: a whole number: it covers no more rows',
     ],
+    ['no rows', ['max-rows: 3', 'max-rows: 0'], '7: 0.max-rows: a whole number, at least 1'],
+    ['words before the impact', ['15000000', 'about 5'], /^8: 0.max-impact: a whole number, or a decimal/],
+    ['words after the impact', ['15000000', '5 tokens'], /^8: 0.max-impact: a whole number, or a decimal/],
     ['no bound on the impact', ['15000000', '-1'], /^8: 0.max-impact: a whole number, or a decimal/],
     [
       'an impact that YAML would round',
@@ -188,6 +223,10 @@ describe('a waiver of a rule', () => {
     })
     const wide = waiver({ maxRows: 10_000, maxImpact: '50000000000' })
     expect(waived(mass, [wide])).toMatchObject({ status: 'waived', waived: 10_000 })
+    // By its sample, it would have 200 rows.
+    for (const less of [{ maxRows: 9_999 }, { maxImpact: '49999999999' }]) {
+      expect(waived(mass, [{ ...wide, ...less }])).toMatchObject({ status: 'fail', waived: 0 })
+    }
   })
 
   test.each([
@@ -257,6 +296,13 @@ describe('a waiver of a fingerprint', () => {
       lapsed: [expect.stringContaining('ended on 2026-11-01')],
     })
     expect(waived(failed(2), [waiver(), ended])).toMatchObject({ status: 'waived', lapsed: [] })
+    // The other row is open, and the one that ended never was about it.
+    const again = waiver({ fingerprint: first ?? '', key: `${first}@prod`, target: 'prod' })
+    expect(waived(failed(2), [{ ...live, expires: '2026-11-01' }, again])).toMatchObject({
+      status: 'fail',
+      waived: 1,
+      lapsed: [],
+    })
   })
 })
 
@@ -323,6 +369,33 @@ describe('a waiver that nothing needs', () => {
     expect(night(both, here)).toEqual([SAID[0]?.replace('a-rule', 'a-rule on prod')])
     // A run by hand on one of the two has not seen the other.
     expect(night(prod(rule()), [waiver()])).toEqual([])
+  })
+
+  // A run by hand on one target would call the waivers of all others superfluous.
+  test('is none of a target that was not looked at', () => {
+    const night = nights()
+    const there = [waiver({ key: 'a-rule@us', target: 'us' })]
+    expect([night(prod(rule()), there), night(prod(rule()), there)]).toEqual([[], []])
+  })
+
+  test('is told in the second run of its own targets, whatever other target is new', () => {
+    const both = [target([rule()]), target([rule()], { name: 'eu' })]
+    const everywhere = nights()
+    const seen = [prod(rule()), both, both].map((targets) => everywhere(targets, [waiver()]))
+    expect(seen).toEqual([[], [], SAID])
+    const here = nights()
+    const mine = [waiver({ key: 'a-rule@prod', target: 'prod' })]
+    expect(here(prod(rule()), mine)).toEqual([])
+    expect(here(both, mine)).toHaveLength(1)
+  })
+
+  test('is kept as what it was: used, unused, or unknown', () => {
+    const kept = (...rules: RuleReport[]) => waiverUses(report(prod(...rules)), () => pastOf([]), [waiver()])
+    expect(kept(failed(1))).toEqual({ 'a-rule': 'used' })
+    expect(kept(rule())).toEqual({ 'a-rule': 'unused' })
+    expect(kept(dark('error'))).toEqual({ 'a-rule': 'unknown' })
+    // What another rule found says nothing of this one.
+    expect(kept(rule({ id: 'b-rule' }), dark('error'))).toEqual({ 'a-rule': 'unknown' })
   })
 
   test('of a fingerprint: its rule has to be judged, and every row of it seen', () => {

@@ -126,8 +126,7 @@ export function applyWaivers(rule: RuleReport, target: string, waivers: Waivers,
     waived,
     status: waived === rule.violations ? 'waived' : 'fail',
     lapsed: concerned.flatMap((waiver) => {
-      const open =
-        waived < (rule.violations ?? 0) && sample.some((one) => covers(waiver, rule, one) && !one.waived)
+      const open = sample.some((one) => covers(waiver, rule, one) && !one.waived)
       return open ? (broken.get(waiver) ?? []) : []
     }),
   }

@@ -210,6 +210,16 @@ describe('something is posted', () => {
       /^:white_circle: \*New, waived · critical\*/,
     ],
     [
+      'what is reopened, and waived',
+      rule({ status: 'waived', violations: 1, waived: 1, change: 'reopened' }),
+      /^:white_circle: \*Reopened, waived · critical\*/,
+    ],
+    [
+      'a new violation that an old waiver covers',
+      open(1, { status: 'waived', waived: 1, sample: [violation({ change: 'new', waived: true })] }),
+      /^:white_circle: \*Open since/,
+    ],
+    [
       'what is resolved',
       resolved(2),
       /^:white_check_mark: \*Resolved\* .*\n2 violations gone · open since 2026-10-30/,

@@ -35,7 +35,7 @@ function unpacked(root: string): string[] {
 const AT_THE_TOP = [
   ...['audits', 'fixtures', 'scenarios', 'scripts', '.github', '.ci', 'README.md'],
   ...['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'vitest.config.ts', 'biome.json'],
-  ...['.editorconfig', '.gitignore'],
+  ...['.editorconfig', '.gitignore', 'stryker.config.json', 'vitest.stryker.config.ts'],
 ]
 
 /** Below these lie the files of one person or of one machine; `/var`, `/usr` and `/tmp` mean the same everywhere. */
