@@ -71,7 +71,7 @@ async function main(): Promise<number> {
       url: server.url,
       app,
       stories,
-      kinds: kind ?? KINDS,
+      kinds: kindsFor(app, kind),
       shard,
       budgetMs: budget,
       workers: WORKERS,
@@ -102,6 +102,13 @@ function tell({ runs, left, failed, problems }: Found, app: string, seconds: num
   )
   if (problems.length > 0 || all === 0) return 2
   return failed.length === 0 ? 0 : 1
+}
+
+/** The Data API, through which the app as found reaches Postgres, does not outlive faults at the wire. */
+function kindsFor(app: Options['app'], wanted: readonly Kind[] = KINDS): readonly Kind[] {
+  if (app === 'repaired' || !wanted.includes('fault')) return wanted
+  console.log('not played: faults, which the Data API in front of the app as found does not outlive')
+  return wanted.filter((kind) => kind !== 'fault')
 }
 
 function kindsOf(value: string, before: readonly Kind[] = []): readonly Kind[] {

@@ -9,7 +9,7 @@ import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { actInHouse } from './house.ts'
 import { changesBetween, readLedger, type Snapshot } from './ledger.ts'
-import { type As, type Directive, isTwice, type JobRef, type Plan, printRef } from './plan.ts'
+import { type As, type Directive, isTwice, type JobRef, leavesItsStep, type Plan, printRef } from './plan.ts'
 import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
 
@@ -386,14 +386,6 @@ interface DeliveryJob extends Job {
 type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
 
 const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
-
-/** Whether something comes in another step than its own: then only the end can be as told. */
-function leavesItsStep(plan: Plan): boolean {
-  return plan.some(
-    (one) =>
-      one.do === 'late' || (one.do === 'overlap' && new Set(one.jobs.map(({ step }) => step)).size > 1),
-  )
-}
 
 /** The same fact, told by another event. */
 function renamed({ event, body }: Delivery): Delivery {

@@ -57,6 +57,14 @@ export function versionOf(plan: Plan): ApiVersion | undefined {
   return told?.do === 'version' ? told.version : undefined
 }
 
+/** Whether something comes in another step than its own: then only the end can be as told. */
+export function leavesItsStep(plan: Plan): boolean {
+  return plan.some(
+    (one) =>
+      one.do === 'late' || (one.do === 'overlap' && new Set(one.jobs.map(({ step }) => step)).size > 1),
+  )
+}
+
 /** Whether the app's statements must pass the engine's proxy. */
 export const needsProxy = (plan: Plan): boolean =>
   plan.some((one) => one.do === 'fault' || one.do === 'overlap')

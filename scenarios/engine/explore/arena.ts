@@ -2,7 +2,8 @@ import { Client, escapeIdentifier } from 'pg'
 import { type Entitlement, entitlements, parseEvidence } from '../../../audits/evidence.ts'
 import type { AppRevision } from '../../../fixtures/app/app.ts'
 import type { AppUnderTest } from '../app-under-test.ts'
-import { type Plan, printPlan, versionOf } from '../plan.ts'
+import { allRules } from '../outcome.ts'
+import { leavesItsStep, type Plan, printPlan, versionOf } from '../plan.ts'
 import { type Performance, Play } from '../play.ts'
 import { count, type Story } from '../story.ts'
 import { RulesAtOnce } from './rules-at-once.ts'
@@ -79,8 +80,7 @@ export class Arena {
           ({ grant_key, action_type, tokens }) =>
             `owed, and not there: ${action_type} ${count(BigInt(tokens))} for ${grant_key}`,
         ),
-      ...red.filter((id) => !story.minor.includes(id)).map((id) => `red, not declared: ${id}`),
-      ...story.minor.filter((id) => !red.includes(id)).map((id) => `declared, but not red: ${id}`),
+      ...(await this.#undeclared(story, plan, red)),
       ...(await this.#leftOpen()),
     ]
     return { performance, red, complaints }
@@ -134,6 +134,20 @@ export class Arena {
     const made = { text: JSON.stringify(owed), entitlements: owed.entitlements }
     this.#owed.set(key, made)
     return made
+  }
+
+  /** What is red by policy depends on the order: where that is another than the story's, it says nothing. */
+  async #undeclared(story: Story, plan: Plan, red: readonly string[]): Promise<string[]> {
+    const undeclared = red.filter((id) => !story.minor.includes(id))
+    if (leavesItsStep(plan)) {
+      const { invariants } = await allRules()
+      const isMinor = (id: string) => invariants.some((rule) => rule.id === id && rule.severity === 'minor')
+      return undeclared.filter((id) => !isMinor(id)).map((id) => `red, not declared: ${id}`)
+    }
+    return [
+      ...undeclared.map((id) => `red, not declared: ${id}`),
+      ...story.minor.filter((id) => !red.includes(id)).map((id) => `declared, but not red: ${id}`),
+    ]
   }
 
   /** An app that has answered everything holds no transaction. */

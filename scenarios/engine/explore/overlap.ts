@@ -14,6 +14,7 @@ interface Lane {
   state: 'new' | 'asking' | 'blocked' | 'stopped' | 'answered' | 'running' | 'done'
   /** The session whose statement is held, or whose transaction is open. */
   session?: WireSession | undefined
+  sql?: string
   /** Lets the held statement, or its answer, go on. */
   release?: (() => void) | undefined
 }
@@ -50,6 +51,7 @@ export async function overlap<T>(
       return new Promise((resolve) => {
         lane.state = 'asking'
         lane.session = request.session
+        lane.sql = request.sql
         lane.release = () => resolve('pass')
         changed()
       })
@@ -84,6 +86,11 @@ export async function overlap<T>(
       if (lane.state !== 'blocked' || lane.session === undefined) return
       const waits = await proxy.waitsFor(lane.session)
       if (waits === 'nothing' || (lane.state as Lane['state']) !== 'blocked') continue
+      // A statement that is itself the write was held before it was sent.
+      if (waits === 'stop' && WRITES.test(lane.sql ?? '')) {
+        await proxy.passStop(lane.session)
+        continue
+      }
       if (waits === 'stop') lane.state = 'stopped'
       return
     }
@@ -138,6 +145,8 @@ export async function overlap<T>(
     for (const { release } of lanes) release?.()
   }
 }
+
+const WRITES = /^\s*(insert|update|delete)\b/i
 
 const OPENS = /^\s*(begin|start\s+transaction)\b/i
 

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest'
+import { IN_ORDER, parsePlan, printPlan, TWICE } from './plan.ts'
+
+describe('a plan is printed as it is read', () => {
+  for (const form of [
+    'in-order',
+    'twice',
+    'again 2.1 now',
+    'again 2.1 last renamed',
+    'order 1 3,1,2',
+    'late 1.5 2; late 1.6 last',
+    'version acacia',
+    'fault 1.3 4 unanswered',
+    'stripe 1.3 1 429',
+    'overlap 1.5+1.5 ABBA',
+    'overlap 1.5+2.1+3.1 CAB; version endive',
+  ]) {
+    test(form, () => expect(printPlan(parsePlan(form))).toBe(form))
+  }
+  test('and the two that every story is told by have names', () => {
+    expect([IN_ORDER, TWICE].map(printPlan)).toEqual(['in-order', 'twice'])
+  })
+})
+
+// Would catch: a plan of which a part is not read, and which is then green without having been played.
+describe('a plan that can’t be read names the word, its place, and what may stand there', () => {
+  for (const [form, says] of [
+    [
+      '',
+      'character 1: wanted in-order, twice, again, order, late, version, fault, stripe, overlap, but it ends there',
+    ],
+    [
+      'agan 1.2 now',
+      'character 1: wanted in-order, twice, again, order, late, version, fault, stripe, overlap, but "agan"',
+    ],
+    ['again 1.2', 'character 10: wanted now, later, last, but it ends there'],
+    ['again 1.2 now soon', 'character 15: wanted same, aged, renamed, but "soon"'],
+    ['twice; fault 1.0 1 ended', 'character 14: wanted a delivery, like 2.1, but "1.0"'],
+    ['fault 1.1 0 ended', 'character 11: wanted a number from 1, but "0"'],
+    ['order 1 1;2', 'character 11: wanted in-order, twice'],
+    ['version basil', 'character 9: wanted acacia, clover, endive, but "basil"'],
+    ['overlap 1.1', 'character 9: wanted two or three deliveries, like 2.1+2.3, but "1.1"'],
+    ['overlap 1.1+1.2 ABC', 'character 17: wanted turns of AB, but "ABC"'],
+    ['twice again', 'character 7: wanted nothing more, but "again"'],
+    ['twice; in-order', 'wanted in-order to stand alone'],
+  ] as const) {
+    test(form === '' ? 'nothing' : form, () => {
+      expect(() => parsePlan(form)).toThrow(`the plan "${form}"`)
+      expect(() => parsePlan(form)).toThrow(says)
+    })
+  }
+})
