@@ -118,11 +118,11 @@ describe('a reason', () => {
   })
 })
 
-test('npm run mutants says what it can do so far', async () => {
-  const { code, err } = await runScript(join('scripts', 'mutants.ts'), [])
+test('npm run mutants names a mutant that there is not', async () => {
+  const { code, err } = await runScript(join('scripts', 'mutants.ts'), ['nobody'])
   expect({ code, err }).toEqual({
     code: 3,
-    err: 'mutants: only --data exists so far: npm run mutants -- --data\n',
+    err: 'mutants: no mutant "nobody": fixtures/app/mutants has one a file\n',
   })
 })
 
