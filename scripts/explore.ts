@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { SingleBar } from 'cli-progress'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { startPostgres } from '../fixtures/postgres/server.ts'
@@ -7,6 +6,7 @@ import { KINDS, type Kind } from '../scenarios/engine/explore/kinds.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
 import { exploreInParallel, type Found } from './explore/parallel.ts'
+import { WORKERS } from './workers.ts'
 
 interface Options {
   readonly app: 'repaired' | 'as-found'
@@ -16,9 +16,6 @@ interface Options {
 }
 
 const FAILURES_SHOWN = 20
-
-/** A run waits for Postgres half of its time. */
-const WORKERS = 2 * availableParallelism()
 
 outliveReader()
 

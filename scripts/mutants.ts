@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { SingleBar } from 'cli-progress'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
@@ -13,9 +12,7 @@ import { WORLDS } from '../scenarios/engine/data-faults/worlds.ts'
 import { outliveReader } from './closed-pipe.ts'
 import { playMutants } from './mutants/play.ts'
 import { renderScores } from './mutants/render.ts'
-
-/** A run waits for Postgres half of its time. */
-const WORKERS = 2 * availableParallelism()
+import { WORKERS } from './workers.ts'
 
 outliveReader()
 

@@ -102,7 +102,7 @@ function declaredRed({ story, plan }: Performance, isAsFound: boolean): readonly
 }
 
 /** What is owed and is not in the ledger, read without any invariant. */
-function withoutRow(owed: readonly Entitlement[], rows: readonly LedgerRow[]): string[] {
+export function withoutRow(owed: readonly Entitlement[], rows: readonly LedgerRow[]): string[] {
   return owed
     .filter(
       ({ grant_key, user_id, action_type, tokens }) =>
@@ -161,7 +161,9 @@ function reproduce(outcome: Outcome): string {
   return `npm run replay -- ${names} --app ${first?.app}${elsewhere}${planFlag(first?.plan ?? [])}`
 }
 
-function planFlag(plan: Plan): string {
+/** What `replay` needs to play by this plan, with a blank before it. */
+export function planFlag(plan: Plan): string {
   if (plan.length === 0) return ''
-  return isTwice(plan) ? ' --twice' : ` --plan '${printPlan(plan)}'`
+  const printed = printPlan(plan)
+  return printed === 'twice' ? ' --twice' : ` --plan '${printed}'`
 }

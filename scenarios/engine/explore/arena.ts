@@ -2,10 +2,10 @@ import { Client, escapeIdentifier } from 'pg'
 import { type Entitlement, entitlements, parseEvidence } from '../../../audits/evidence.ts'
 import type { AppRevision } from '../../../fixtures/app/app.ts'
 import type { AppUnderTest } from '../app-under-test.ts'
-import { allRules } from '../outcome.ts'
-import { leavesItsStep, type Plan, printPlan, versionOf } from '../plan.ts'
+import { allRules, planFlag, withoutRow } from '../outcome.ts'
+import { leavesItsStep, type Plan, versionOf } from '../plan.ts'
 import { type Performance, Play } from '../play.ts'
-import { count, type Story } from '../story.ts'
+import type { Story } from '../story.ts'
 import { RulesAtOnce } from './rules-at-once.ts'
 
 /** A story as it was played by a plan, and judged. */
@@ -62,8 +62,7 @@ export class Arena {
   }
 
   async run(story: Story, plan: Plan): Promise<Run> {
-    await this.#client.query(this.#reset)
-    this.#play.startAnew()
+    await this.#startAnew()
     const performance = await this.#play.perform(story, this.#app, { plan, isWatched: false })
     const owed = this.#owedBy(story, plan)
     const red = await this.#rules.red(owed.text)
@@ -71,15 +70,7 @@ export class Arena {
     const complaints = [
       ...performance.complaints,
       ...performance.invalidRequests,
-      ...owed.entitlements
-        .filter(
-          ({ grant_key, tokens }) =>
-            !rows.some(({ key, tokens: size }) => key === grant_key && size === BigInt(tokens)),
-        )
-        .map(
-          ({ grant_key, action_type, tokens }) =>
-            `owed, and not there: ${action_type} ${count(BigInt(tokens))} for ${grant_key}`,
-        ),
+      ...withoutRow(owed.entitlements, rows),
       ...(await this.#undeclared(story, plan, red)),
       ...(await this.#leftOpen()),
     ]
@@ -92,10 +83,8 @@ export class Arena {
     const { proxy } = this.#app
     if (proxy === undefined) throw new Error('the app of an arena has a proxy')
     let statements = 0
-    await this.#client.query(this.#reset)
-    this.#play.startAnew()
-    const calls = this.#play.stripeCalls
-    let callsBefore = calls
+    await this.#startAnew()
+    let callsBefore = this.#play.stripeCalls
     proxy.gate = {
       before: async () => {
         statements++
@@ -123,6 +112,11 @@ export class Arena {
     await this.#app.close()
     await this.#play.close()
     await this.#client.end()
+  }
+
+  async #startAnew(): Promise<void> {
+    await this.#client.query(this.#reset)
+    this.#play.startAnew()
   }
 
   #owedBy(story: Story, plan: Plan): { text: string; entitlements: readonly Entitlement[] } {
@@ -188,10 +182,12 @@ async function makeReset(client: Client): Promise<string> {
     join pg_namespace as n on n.oid = c.relnamespace
     where c.relkind = 'r' and (n.nspname = 'public' or n.nspname = 'auth' and c.relname = 'users')
     order by c.oid`)
-  for (const { name, copy } of rows) await client.query(`create table ${copy} as table ${name}`)
-  const filled = await Promise.all(
-    rows.map(async ({ copy }) => (await client.query(`select from ${copy} limit 1`)).rowCount === 1),
-  )
+  const filled: boolean[] = []
+  for (const { name, copy } of rows) {
+    await client.query(`create table ${copy} as table ${name}`)
+    const { rowCount } = await client.query(`select from ${copy} limit 1`)
+    filled.push(rowCount === 1)
+  }
   return [
     'begin',
     'set local session_replication_role = replica',
@@ -207,6 +203,5 @@ async function makeReset(client: Client): Promise<string> {
 
 /** A run as the line that plays it again. */
 export function lineOf(app: string, { performance: { story, plan } }: Run): string {
-  const flag = plan.length === 0 ? '' : ` --plan '${printPlan(plan)}'`
-  return `npm run replay -- ${story.name} --app ${app}${flag}`
+  return `npm run replay -- ${story.name} --app ${app}${planFlag(plan)}`
 }

@@ -8,12 +8,6 @@ import { type Choices, everyWay } from './choices.ts'
 export const KINDS = ['shape', 'fault', 'overlap', 'late', 'redelivery', 'order', 'stripe'] as const
 export type Kind = (typeof KINDS)[number]
 
-/** A plan to play; an overlap is the root of all turns that there are. */
-export interface Planned {
-  readonly kind: Kind
-  readonly plan: Plan
-}
-
 /** All orders of one step are played up to here. */
 const ALL_ORDERS_UP_TO = 5_040
 const SAMPLED_ORDERS = 500
