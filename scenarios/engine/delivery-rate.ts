@@ -5,7 +5,7 @@ import { deliver } from '../../fixtures/stripe/sign.ts'
 import { StripeSimulator } from '../../fixtures/stripe/simulator.ts'
 import { startStandIn } from '../../fixtures/stripe/stand-in.ts'
 import { startReferenceApp } from './app-under-test.ts'
-import { addUsers } from './house.ts'
+import { usersIn } from './house.ts'
 
 const BUYERS = 20
 
@@ -27,7 +27,8 @@ export async function deliveriesPerSecond(
   )
   const client = new Client({ connectionString: databaseUrl })
   await client.connect()
-  await addUsers(client, buyers)
+  const addUsers = await usersIn(client)
+  await addUsers(buyers)
   await client.end()
   const standIn = await startStandIn({ worlds: () => [stripe.world] })
   const app = await startReferenceApp(revision, { databaseUrl, stripeApiUrl: standIn.url })

@@ -6,27 +6,32 @@ import { theRest } from './made-up.ts'
 import type { HouseAct } from './story.ts'
 
 /** Makes the app's users: an account, an active profile with nothing on it, and a draft that copies it. */
-export async function addUsers(client: ClientBase, people: Iterable<Person>): Promise<void> {
+export type AddUsers = (people: Iterable<Person>) => Promise<void>
+
+/** For as long as the tables of users and profiles stay as they are: what they need beside our columns is looked up once. */
+export async function usersIn(client: ClientBase): Promise<AddUsers> {
   const profile = await theRest(client, 'public.user_profiles', ['user_id'])
   const draft = await theRest(client, 'public.user_profiles', DRAFT)
-  for (const [row, { userId, email, hasDraft }] of [...people].entries()) {
-    await client.query('insert into auth.users (id, email) values ($1, $2)', [userId, email])
-    // Many a schema makes the profile itself, by a trigger on auth.users.
-    const { rows } = await client.query<{ id: string }>(
-      `with made as (
-         insert into public.user_profiles (user_id${profile.columns})
-         select $1${profile.values(row)}
-         where not exists (select from public.user_profiles as p where p.user_id = $1)
-         returning id)
-       select id from made union all select p.id from public.user_profiles as p where p.user_id = $1`,
-      [userId],
-    )
-    if (!hasDraft) continue
-    await client.query(
-      `insert into public.user_profiles (${DRAFT.join(', ')}${draft.columns})
-       values ($1, 2, true, false, $2${draft.values(row)})`,
-      [userId, rows[0]?.id],
-    )
+  return async (people) => {
+    for (const [row, { userId, email, hasDraft }] of [...people].entries()) {
+      await client.query('insert into auth.users (id, email) values ($1, $2)', [userId, email])
+      // Many a schema makes the profile itself, by a trigger on auth.users.
+      const { rows } = await client.query<{ id: string }>(
+        `with made as (
+           insert into public.user_profiles (user_id${profile.columns})
+           select $1${profile.values(row)}
+           where not exists (select from public.user_profiles as p where p.user_id = $1)
+           returning id)
+         select id from made union all select p.id from public.user_profiles as p where p.user_id = $1`,
+        [userId],
+      )
+      if (!hasDraft) continue
+      await client.query(
+        `insert into public.user_profiles (${DRAFT.join(', ')}${draft.columns})
+         values ($1, 2, true, false, $2${draft.values(row)})`,
+        [userId, rows[0]?.id],
+      )
+    }
   }
 }
 

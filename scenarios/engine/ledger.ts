@@ -98,6 +98,12 @@ const PROFILES = `
 
 /** The whole ledger, in those of its tables that there are, oldest row first, and all profiles. */
 export async function readLedger(client: ClientBase): Promise<Snapshot> {
+  const read = await ledgerReader(client)
+  return read()
+}
+
+/** Reads the ledger as often as one likes, as long as no table of it comes or goes. */
+export async function ledgerReader(client: ClientBase): Promise<() => Promise<Snapshot>> {
   const { rows: there } = await client.query<{ name: string }>(
     'select name from unnest($1::text[]) as name where to_regclass(name) is not null',
     [ROWS.map(([table]) => table)],
@@ -105,9 +111,13 @@ export async function readLedger(client: ClientBase): Promise<Snapshot> {
   const selects = ROWS.filter(([table]) => there.some(({ name }) => name === table)).map(
     ([, select]) => select,
   )
-  const rows = await client.query(`${selects.join(' union all ')} order by at, id`)
-  const profiles = await client.query(PROFILES)
-  return { rows: Rows.parse(rows.rows), profiles: Profiles.parse(profiles.rows) }
+  const text = `
+    select (select coalesce(json_agg(r order by r.at, r.id), '[]') from (${selects.join(' union all ')}) as r) as rows,
+      (select coalesce(json_agg(p), '[]') from (${PROFILES}) as p) as profiles`
+  return async () => {
+    const { rows } = await client.query<{ rows: unknown; profiles: unknown }>(text)
+    return { rows: Rows.parse(rows[0]?.rows), profiles: Profiles.parse(rows[0]?.profiles) }
+  }
 }
 
 export function changesBetween(before: Snapshot, after: Snapshot): Changes {

@@ -8,7 +8,7 @@ import type { Cast } from './cast.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { actInHouse } from './house.ts'
-import { changesBetween, readLedger, type Snapshot } from './ledger.ts'
+import { changesBetween, type Snapshot } from './ledger.ts'
 import { type As, type Directive, isTwice, type JobRef, leavesItsStep, type Plan, printRef } from './plan.ts'
 import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
@@ -21,6 +21,7 @@ const AGED_MS = 240_000
 
 export interface Surroundings {
   readonly client: Client
+  readonly readLedger: () => Promise<Snapshot>
   readonly app: AppUnderTest
   readonly cast: Cast
   readonly standIn: StandIn
@@ -69,13 +70,13 @@ export class Performer {
   async play(
     story: Story,
   ): Promise<{ played: PlayedStep[]; complaints: string[]; decisions: readonly Decision[] }> {
-    const { client, cast, plan } = this.#at
+    const { cast, plan } = this.#at
     const users = new Map(story.people.map(({ name }) => [name, cast.person(name).userId]))
     const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
     const played: PlayedStep[] = []
     const told: { step: Step; subjects: Subjects }[] = []
     const byStep = !leavesItsStep(plan)
-    this.#snapshot = await readLedger(client)
+    await this.#look()
     const first = this.#snapshot
     this.#checkSteps(story.steps.length)
     for (const [index, step] of story.steps.entries()) {
@@ -372,7 +373,7 @@ export class Performer {
   }
 
   async #look(): Promise<void> {
-    this.#snapshot = await readLedger(this.#at.client)
+    this.#snapshot = await this.#at.readLedger()
   }
 }
 

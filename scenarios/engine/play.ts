@@ -5,8 +5,8 @@ import type { ApiVersion } from '../../fixtures/stripe/versions.ts'
 import { type AppUnderTest, startReferenceApp } from './app-under-test.ts'
 import { Cast, evidenceOf } from './cast.ts'
 import type { Decision } from './explore/overlap.ts'
-import { addOtherTier, addUsers } from './house.ts'
-import { readLedger, type Snapshot } from './ledger.ts'
+import { type AddUsers, addOtherTier, usersIn } from './house.ts'
+import { ledgerReader, readLedger, type Snapshot } from './ledger.ts'
 import { type OnSent, Performer } from './performer.ts'
 import { type Plan, versionOf } from './plan.ts'
 import type { Story } from './story.ts'
@@ -54,10 +54,18 @@ export class Play {
   readonly #client: Client
   readonly #standIn: StandIn
   readonly #casts: Cast[]
+  readonly #addUsers: AddUsers
 
-  private constructor(databaseUrl: string, client: Client, standIn: StandIn, casts: Cast[]) {
+  private constructor(
+    databaseUrl: string,
+    client: Client,
+    addUsers: AddUsers,
+    standIn: StandIn,
+    casts: Cast[],
+  ) {
     this.databaseUrl = databaseUrl
     this.#client = client
+    this.#addUsers = addUsers
     this.#standIn = standIn
     this.#casts = casts
   }
@@ -75,7 +83,7 @@ export class Play {
       ...(stripeMockUrl !== undefined && { stripeMockUrl }),
       port: standInPort,
     })
-    return new Play(databaseUrl, client, standIn, casts)
+    return new Play(databaseUrl, client, await usersIn(client), standIn, casts)
   }
 
   /** Where Stripe's API answers for this play. */
@@ -115,6 +123,7 @@ export class Play {
     const people = cast ?? (await this.#newCast(story, versionOf(plan)))
     const performer = new Performer({
       client: this.#client,
+      readLedger: await ledgerReader(this.#client),
       app,
       cast: people,
       standIn: this.#standIn,
@@ -159,7 +168,7 @@ export class Play {
       throw new Error(`${story.name} was played on this database already; go on with its cast`)
     }
     const cast = new Cast(story.name, story.people, version)
-    await addUsers(this.#client, cast.people.values())
+    await this.#addUsers(cast.people.values())
     this.#casts.push(cast)
     return cast
   }

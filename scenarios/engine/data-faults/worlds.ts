@@ -3,7 +3,7 @@ import { people } from '../../../fixtures/people.ts'
 import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Revision } from '../../../fixtures/postgres/databases.ts'
 import { type EvidenceText, fillUnified } from '../healthy.ts'
-import { addUsers } from '../house.ts'
+import { usersIn } from '../house.ts'
 import { IN_ORDER } from '../plan.ts'
 import { Play } from '../play.ts'
 import { STORIES } from '../stories.ts'
@@ -45,6 +45,9 @@ async function withBystander(
   fill: (databaseUrl: string) => Promise<EvidenceText>,
 ): Promise<Evidence> {
   const text = await fill(databaseUrl)
-  await withDatabase(databaseUrl, (client) => addUsers(client, Object.values(people(1, ['bystander']))))
+  await withDatabase(databaseUrl, async (client) => {
+    const addUsers = await usersIn(client)
+    await addUsers(Object.values(people(1, ['bystander'])))
+  })
   return parseEvidence(text, 'the evidence of a healthy ledger')
 }

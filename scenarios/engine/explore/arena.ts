@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Client, escapeIdentifier } from 'pg'
 import { type Entitlement, entitlements, parseEvidence } from '../../../audits/evidence.ts'
 import type { AppRevision } from '../../../fixtures/app/app.ts'
@@ -6,6 +7,7 @@ import { allRules, planFlag, withoutRow } from '../outcome.ts'
 import { leavesItsStep, type Plan, versionOf } from '../plan.ts'
 import { type Performance, Play } from '../play.ts'
 import type { Story } from '../story.ts'
+import { EndState } from './end-state.ts'
 import { RulesAtOnce } from './rules-at-once.ts'
 
 /** A story as it was played by a plan, and judged. */
@@ -29,15 +31,28 @@ export class Arena {
   readonly #app: AppUnderTest
   readonly #rules: RulesAtOnce
   readonly #reset: string
+  readonly #endState: EndState
+  /** What is red, by what is owed and the end state: most runs of a story end as another did. */
+  readonly #judged = new Map<string, readonly string[]>()
   /** By story and version: what is owed does not depend on how deliveries came. */
   readonly #owed = new Map<string, { text: string; entitlements: readonly Entitlement[] }>()
 
-  private constructor(client: Client, play: Play, app: AppUnderTest, rules: RulesAtOnce, reset: string) {
+  private constructor(
+    client: Client,
+    play: Play,
+    app: AppUnderTest,
+    rules: RulesAtOnce,
+    tables: readonly Table[],
+  ) {
     this.#client = client
     this.#play = play
     this.#app = app
     this.#rules = rules
-    this.#reset = reset
+    this.#reset = resetOf(tables)
+    this.#endState = new EndState(
+      client,
+      tables.map(({ schema, name }) => [schema, name]),
+    )
   }
 
   /** @param app a revision, or a directory of routes; the database fits it. */
@@ -45,6 +60,7 @@ export class Arena {
     const client = new Client({ connectionString: databaseUrl, application_name: 'arena' })
     client.on('error', () => {})
     await client.connect()
+    await client.query("set timezone = 'UTC'")
     const { rows } = await client.query<{ name: string }>('select current_database() as name')
     // A deadlock is an outcome, and not worth a second of waiting.
     await client.query(
@@ -52,8 +68,8 @@ export class Arena {
     )
     const play = await Play.open({ databaseUrl })
     const rules = await RulesAtOnce.install(client)
-    const reset = await makeReset(client)
-    return new Arena(client, play, await play.startApp(app, { disturbed: true }), rules, reset)
+    const tables = await copyTables(client)
+    return new Arena(client, play, await play.startApp(app, { disturbed: true }), rules, tables)
   }
 
   /** The ids of the rules that are red whatever is played. */
@@ -62,10 +78,10 @@ export class Arena {
   }
 
   async run(story: Story, plan: Plan): Promise<Run> {
-    await this.#startAnew()
+    const began = await this.#startAnew()
     const performance = await this.#play.perform(story, this.#app, { plan, isWatched: false })
     const owed = this.#owedBy(story, plan)
-    const red = await this.#rules.red(owed.text)
+    const red = await this.#red(owed.text, await this.#endState.read(began))
     const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }
     const complaints = [
       ...performance.complaints,
@@ -114,9 +130,23 @@ export class Arena {
     await this.#client.end()
   }
 
-  async #startAnew(): Promise<void> {
+  /** @returns the moment, as jsonb prints it */
+  async #startAnew(): Promise<string> {
     await this.#client.query(this.#reset)
     this.#play.startAnew()
+    const { rows } = await this.#client.query<{ now: string }>(
+      "select to_jsonb(localtimestamp) #>> '{}' as now",
+    )
+    return rows[0]?.now ?? ''
+  }
+
+  async #red(owed: string, endState: string): Promise<readonly string[]> {
+    const key = createHash('sha256').update(owed).update(endState).digest('base64')
+    const known = this.#judged.get(key)
+    if (known !== undefined) return known
+    const red = await this.#rules.red(owed)
+    this.#judged.set(key, red)
+    return red
   }
 
   #owedBy(story: Story, plan: Plan): { text: string; entitlements: readonly Entitlement[] } {
@@ -169,37 +199,52 @@ export interface Measured {
   readonly calls: number
 }
 
-/**
- * Copies what the tables hold into a schema of its own.
- * @returns the statements that put it back: whatever keys and triggers there are
- */
-async function makeReset(client: Client): Promise<string> {
-  const { rows } = await client.query<{ name: string; columns: string; copy: string }>(`
-    select format('%I.%I', n.nspname, c.relname) as name, format('explore.%I', n.nspname || '_' || c.relname) as copy,
+interface Table {
+  readonly schema: string
+  readonly name: string
+  readonly columns: string
+  /** Where what it held is kept. */
+  readonly copy: string
+  readonly isFilled: boolean
+}
+
+/** Copies what the tables hold into a schema of its own. */
+async function copyTables(client: Client): Promise<readonly Table[]> {
+  const { rows } = await client.query<Omit<Table, 'isFilled'>>(`
+    select n.nspname as schema, c.relname as name, format('explore.%I', n.nspname || '_' || c.relname) as copy,
       (select string_agg(quote_ident(a.attname), ', ' order by a.attnum) from pg_attribute as a
        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '') as columns
     from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace
     where c.relkind = 'r' and (n.nspname = 'public' or n.nspname = 'auth' and c.relname = 'users')
     order by c.oid`)
-  const filled: boolean[] = []
-  for (const { name, copy } of rows) {
-    await client.query(`create table ${copy} as table ${name}`)
-    const { rowCount } = await client.query(`select from ${copy} limit 1`)
-    filled.push(rowCount === 1)
+  const tables: Table[] = []
+  for (const table of rows) {
+    await client.query(`create table ${table.copy} as table ${nameOf(table)}`)
+    const { rowCount } = await client.query(`select from ${table.copy} limit 1`)
+    tables.push({ ...table, isFilled: rowCount === 1 })
   }
+  return tables
+}
+
+/** The statements that put back what the tables held, whatever keys and triggers there are. */
+function resetOf(tables: readonly Table[]): string {
   return [
     'begin',
     'set local session_replication_role = replica',
-    ...rows.map(({ name }) => `delete from ${name}`),
-    ...rows.flatMap(({ name, copy, columns }, index) =>
-      filled[index]
-        ? [`insert into ${name} (${columns}) overriding system value select ${columns} from ${copy}`]
-        : [],
-    ),
+    ...tables.map((table) => `delete from ${nameOf(table)}`),
+    ...tables
+      .filter(({ isFilled }) => isFilled)
+      .map((table) => {
+        const { columns, copy } = table
+        return `insert into ${nameOf(table)} (${columns}) overriding system value select ${columns} from ${copy}`
+      }),
     'commit',
   ].join(';\n')
 }
+
+const nameOf = ({ schema, name }: Pick<Table, 'schema' | 'name'>): string =>
+  `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`
 
 /** A run as the line that plays it again. */
 export function lineOf(app: string, { performance: { story, plan } }: Run): string {
