@@ -1,8 +1,9 @@
 import { describe, expect } from 'vitest'
 import { Arena, lineOf, type Run } from './engine/explore/arena.ts'
-import { explore, sayFailure } from './engine/explore/explore.ts'
+import { explore, playerIn, sayFailure, tasksOf } from './engine/explore/explore.ts'
 import type { Kind } from './engine/explore/kinds.ts'
 import { storiesNamed } from './engine/stories.ts'
+import type { Story } from './engine/story.ts'
 import { test } from './support/test.ts'
 
 /**
@@ -20,14 +21,15 @@ describe('the repaired app, whatever comes twice, late, in another order, distur
     test(`${name}: ${kinds.join(', ')}`, { timeout: 120_000 }, async ({ database }) => {
       const arena = await Arena.open((await database('unified')).url, 'repaired')
       try {
-        const { runs, failed, left } = await explore(arena, {
-          stories: storiesNamed([name]),
-          kinds,
-          shard: { part: 1, of: 1 },
-          preemptions: 1,
-          until: Number.POSITIVE_INFINITY,
+        const [story] = storiesNamed([name]) as [Story]
+        const failed: Run[] = []
+        const tasks = tasksOf([[story, await arena.anatomy(story)]], kinds)
+        const { runs, left } = await explore([playerIn(arena, 1)], tasks, {
+          onRun: (_, run) => {
+            if (run.complaints.length > 0) failed.push(run)
+          },
         })
-        expect(failed.map((run: Run) => `${sayFailure(run)}\n${lineOf('repaired', run)}`)).toEqual([])
+        expect(failed.map((run) => `${sayFailure(run)}\n${lineOf('repaired', run)}`)).toEqual([])
         expect(left).toBe(0)
         if (name !== 'pack-paid') return
         // The plans of a kind do not get fewer unseen.

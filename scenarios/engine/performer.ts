@@ -9,7 +9,16 @@ import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { actInHouse } from './house.ts'
 import { changesBetween, type Snapshot } from './ledger.ts'
-import { type As, type Directive, isTwice, type JobRef, leavesItsStep, type Plan, printRef } from './plan.ts'
+import {
+  type As,
+  type Directive,
+  isSame,
+  isTwice,
+  type JobRef,
+  leavesItsStep,
+  type Plan,
+  printRef,
+} from './plan.ts'
 import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
 
@@ -385,8 +394,6 @@ interface DeliveryJob extends Job {
 }
 
 type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
-
-const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
 
 /** The same fact, told by another event. */
 function renamed({ event, body }: Delivery): Delivery {

@@ -13,6 +13,8 @@ export interface JobRef {
   readonly place: number
 }
 
+export const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
+
 export type Directive =
   /** Every delivery is sent again right after it was taken, and so is every admin request, with its request id. */
   | { readonly do: 'twice' }

@@ -1,21 +1,36 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
+import type { Measured } from '../../scenarios/engine/explore/arena.ts'
+import { explore, type Player, tasksOf } from '../../scenarios/engine/explore/explore.ts'
 import type { Kind } from '../../scenarios/engine/explore/kinds.ts'
+import { type Plan, printPlan } from '../../scenarios/engine/plan.ts'
+import type { Story } from '../../scenarios/engine/story.ts'
 
-export interface Order {
+/** Where a worker plays. */
+export interface Ground {
   readonly url: string
   readonly app: 'repaired' | 'as-found'
-  readonly stories: readonly string[]
+}
+
+export interface Order extends Ground {
+  readonly stories: readonly Story[]
   readonly kinds: readonly Kind[]
+  /** Plan n belongs to one part: K of N. */
   readonly shard: { readonly part: number; readonly of: number }
   /** Undefined: to the end. */
   readonly budgetMs: number | undefined
 }
 
-/** What a worker says: after each run, and at its end. */
-export type Said =
-  | { readonly run: Kind; readonly left: number; readonly failed?: Failure }
-  | { readonly left: number }
+/** What a worker is asked, and what it answers. */
+export type Ask =
+  | { readonly do: 'begin' }
+  | { readonly do: 'measure'; readonly story: string }
+  | { readonly do: 'play'; readonly story: string; readonly plan: Plan }
+export type Answer =
+  | { readonly red: readonly string[] }
+  | { readonly anatomy: readonly Measured[] }
+  | { readonly failure: Failure | undefined; readonly next: Plan | undefined }
+  | { readonly problem: string }
 
 export interface Failure {
   readonly text: string
@@ -26,58 +41,120 @@ export interface Found {
   readonly runs: ReadonlyMap<Kind, number>
   readonly left: number
   readonly failed: readonly Failure[]
-  /** Why some of it could not be run, a line each. */
-  readonly problems: readonly string[]
 }
 
-/** Explores in several processes, each with a database and an app of its own, and adds up what they find. */
+/**
+ * Explores in several processes, each with a database and an app of its own.
+ *
+ * @throws Error where a worker ends, or can't play: what it was told, and why
+ */
 export async function exploreInParallel({
-  workers,
+  workers: wanted,
   onProgress,
-  ...order
+  stories,
+  kinds,
+  shard,
+  budgetMs,
+  ...ground
 }: Order & {
   readonly workers: number
   readonly onProgress: (state: { runs: number; left: number; failed: number }) => void
 }): Promise<Found> {
-  const runs = new Map<Kind, number>()
-  const left = new Map<number, number>()
-  const failed: Failure[] = []
-  const problems: string[] = []
-  const { part, of } = order.shard
-  const leftOver = () => [...left.values()].reduce((sum, n) => sum + n, 0)
-  await Promise.all(
-    Array.from({ length: workers }, async (_, worker) => {
-      // Parts of a part: plan n belongs to one of them.
-      const shard = { part: part + of * worker, of: of * workers }
-      const ended = await work({ ...order, shard }, (said) => {
-        left.set(worker, said.left)
-        if (!('run' in said)) return
-        runs.set(said.run, (runs.get(said.run) ?? 0) + 1)
-        if (said.failed) failed.push(said.failed)
-        const all = [...runs.values()].reduce((sum, n) => sum + n, 0)
-        onProgress({ runs: all, left: leftOver(), failed: failed.length })
-      })
-      if (ended !== undefined) problems.push(ended)
-    }),
-  )
-  return { runs, left: leftOver(), failed, problems }
+  const until = budgetMs === undefined ? undefined : performance.now() + budgetMs
+  const workers = Array.from({ length: wanted }, () => new Worker(ground))
+  try {
+    for (const { red } of await Promise.all(workers.map((worker) => worker.ask<'red'>({ do: 'begin' })))) {
+      if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
+    }
+    const measured = await measure(workers, stories)
+    const tasks = tasksOf(measured, kinds).filter((_, index) => index % shard.of === shard.part - 1)
+    const failed: Failure[] = []
+    let runs = 0
+    const explored = await explore(workers.map(playerOf), tasks, {
+      ...(until !== undefined && { until }),
+      onRun: (_, failure, left) => {
+        if (failure !== undefined) failed.push(failure)
+        onProgress({ runs: ++runs, left, failed: failed.length })
+      },
+    })
+    return { ...explored, failed }
+  } finally {
+    await Promise.all(workers.map((worker) => worker.close()))
+  }
 }
 
-/** Undefined: it came to its end. */
-function work(order: Order, hear: (said: Said) => void): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const worker = fork(join(import.meta.dirname, 'worker.ts'), {
+const playerOf =
+  (worker: Worker): Player<Failure | undefined> =>
+  async ({ story, plan }) => {
+    const { failure, next } = await worker.ask<'failure'>({ do: 'play', story: story.name, plan })
+    return { result: failure, next }
+  }
+
+/** Each story by whichever worker is free. */
+async function measure(
+  workers: readonly Worker[],
+  stories: readonly Story[],
+): Promise<readonly (readonly [Story, readonly Measured[]])[]> {
+  const anatomies = new Map<Story, readonly Measured[]>()
+  const waiting = [...stories]
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (let story = waiting.shift(); story !== undefined; story = waiting.shift()) {
+        const { anatomy } = await worker.ask<'anatomy'>({ do: 'measure', story: story.name })
+        anatomies.set(story, anatomy)
+      }
+    }),
+  )
+  return stories.map((story) => [story, anatomies.get(story) ?? []])
+}
+
+/** A process that answers one question after the other. */
+class Worker {
+  readonly #process: ChildProcess
+  readonly #exit: Promise<string>
+
+  constructor(ground: Ground) {
+    this.#process = fork(join(import.meta.dirname, 'worker.ts'), {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     })
     let wrong = ''
-    worker.stderr?.on('data', (chunk) => {
-      wrong += chunk
+    this.#process.stderr?.on('data', (chunk) => {
+      wrong = `${wrong}${chunk}`.slice(-4_000)
     })
-    worker.on('message', (said) => hear(said as Said))
-    worker.once('error', (error) => resolve(`a worker could not be started: ${error.message}`))
-    worker.once('exit', (code, signal) => {
-      resolve(code === 0 ? undefined : `a worker ended with ${code ?? signal}: ${wrong.trim()}`)
+    this.#exit = new Promise((resolve) => {
+      this.#process.once('error', (error) => resolve(`a worker could not be started: ${error.message}`))
+      this.#process.once('exit', (code, signal) =>
+        resolve(`a worker ended with ${code ?? signal}: ${wrong.trim()}`),
+      )
     })
-    worker.send(order)
-  })
+    this.#process.send(ground)
+  }
+
+  async ask<Key extends string>(ask: Ask): Promise<Extract<Answer, { [key in Key]?: unknown }>> {
+    const answered = new Promise<Answer>((resolve) => {
+      this.#process.once('message', (answer) => resolve(answer as Answer))
+    })
+    this.#process.send(ask)
+    const answer = await Promise.race([answered, this.#exit])
+    const problem = typeof answer === 'string' ? answer : 'problem' in answer ? answer.problem : undefined
+    if (problem !== undefined) throw new Error(`${sayAsk(ask)}: ${problem}`)
+    return answer as Extract<Answer, { [key in Key]?: unknown }>
+  }
+
+  /** Resolves when it has ended, and its database is gone. */
+  async close(): Promise<void> {
+    if (this.#process.connected) this.#process.disconnect()
+    await this.#exit
+  }
+}
+
+function sayAsk(ask: Ask): string {
+  switch (ask.do) {
+    case 'begin':
+      return 'before anything was played'
+    case 'measure':
+      return `${ask.story}, in order`
+    case 'play':
+      return `${ask.story}, ${printPlan(ask.plan)}`
+  }
 }

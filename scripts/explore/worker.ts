@@ -1,45 +1,46 @@
 import { once } from 'node:events'
 import { Databases } from '../../fixtures/postgres/databases.ts'
 import { Arena, lineOf } from '../../scenarios/engine/explore/arena.ts'
-import { explore, sayFailure } from '../../scenarios/engine/explore/explore.ts'
+import { playerIn, sayFailure } from '../../scenarios/engine/explore/explore.ts'
 import { storiesNamed } from '../../scenarios/engine/stories.ts'
-import type { Order, Said } from './parallel.ts'
+import type { Story } from '../../scenarios/engine/story.ts'
+import type { Answer, Ask, Ground } from './parallel.ts'
 
-/** A process of `explore`: gets its order as a message, and says what it does in messages. */
+/** A process of `explore`: gets its ground as the first message, and then answers one message after the other. */
 
-const [order] = (await once(process, 'message')) as [Order]
-const say = (said: Said) => process.send?.(said)
+const PREEMPTIONS = 2
 
-const databases = new Databases(order.url)
-try {
-  const database = await databases.create(order.app === 'as-found' ? 'as-found' : 'unified')
-  const arena = await Arena.open(database.url, order.app)
-  try {
-    const red = await arena.redAsInstalled()
-    if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
-    const { left } = await explore(arena, {
-      stories: storiesNamed(order.stories),
-      kinds: order.kinds,
-      shard: order.shard,
-      preemptions: 2,
-      until: order.budgetMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + order.budgetMs,
-      onRun: (kind, run, rest) =>
-        say({
-          run: kind,
-          left: rest,
-          ...(run.complaints.length > 0 && {
-            failed: { text: sayFailure(run), line: lineOf(order.app, run) },
-          }),
-        }),
-    })
-    say({ left })
-  } finally {
-    await arena.close()
+const [ground] = (await once(process, 'message')) as [Ground]
+const databases = new Databases(ground.url)
+const database = await databases.create(ground.app === 'as-found' ? 'as-found' : 'unified')
+const arena = await Arena.open(database.url, ground.app)
+const play = playerIn(arena, PREEMPTIONS)
+
+const named = (name: string): Story => storiesNamed([name])[0] as Story
+
+async function answer(ask: Ask): Promise<Answer> {
+  switch (ask.do) {
+    case 'begin':
+      return { red: await arena.redAsInstalled() }
+    case 'measure':
+      return { anatomy: await arena.anatomy(named(ask.story)) }
+    case 'play': {
+      const { plan } = ask
+      const { result: run, next } = await play({ story: named(ask.story), plan })
+      if (run.complaints.length === 0) return { failure: undefined, next }
+      return { failure: { text: sayFailure(run), line: lineOf(ground.app, run) }, next }
+    }
   }
-} catch (error) {
-  console.error(error instanceof Error ? error.message : String(error))
-  process.exitCode = 1
-} finally {
-  await databases.close()
-  process.disconnect()
 }
+
+process.on('message', async (ask: Ask) => {
+  try {
+    process.send?.(await answer(ask))
+  } catch (error) {
+    process.send?.({ problem: error instanceof Error ? error.message : String(error) } satisfies Answer)
+  }
+})
+process.once('disconnect', async () => {
+  await arena.close()
+  await databases.close()
+})

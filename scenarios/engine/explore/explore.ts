@@ -1,24 +1,30 @@
 import { type Plan, printPlan } from '../plan.ts'
 import type { Story } from '../story.ts'
-import type { Arena, Run } from './arena.ts'
+import type { Arena, Measured, Run } from './arena.ts'
 import { KINDS, type Kind, plansOf } from './kinds.ts'
 import { nextTurns } from './overlap.ts'
 
-export interface Wanted {
-  readonly stories: readonly Story[]
-  readonly kinds: readonly Kind[]
-  /** How often a turn may be taken from one who could go on. */
-  readonly preemptions: number
-  /** This part of all plans: K of N. */
-  readonly shard: { readonly part: number; readonly of: number }
-  /** When to begin nothing new, by performance.now(). */
-  readonly until: number
-  /** Whether what was seen is enough; else all is played. */
+/** A story that is to be played by a plan. */
+export interface Task {
+  readonly kind: Kind
+  readonly story: Story
+  readonly plan: Plan
+  /** How many tasks before it do the like, to the same kind of event in the same kind of act: 0 tells most. */
+  readonly rank: number
+}
+
+/** Plays a task; `next`: what is to be tried after it, now that it is known what happened. */
+export type Player<R> = (
+  task: Pick<Task, 'story' | 'plan'>,
+) => Promise<{ readonly result: R; readonly next: Plan | undefined }>
+
+export interface Wanted<R> {
+  /** When to begin nothing new, by performance.now(); undefined: all is played. */
+  readonly until?: number
+  /** Whether what was seen is enough. */
   readonly isEnough?: () => boolean
-  /** Told before each run. */
-  readonly onBegin?: (story: Story, plan: Plan) => void
-  /** Told after each run; `left` plans are not begun. */
-  readonly onRun?: (kind: Kind, run: Run, left: number) => void
+  /** Told after each run; `left` are not begun. */
+  readonly onRun?: (task: Task, result: R, left: number) => void
 }
 
 export interface Explored {
@@ -26,59 +32,80 @@ export interface Explored {
   readonly runs: ReadonlyMap<Kind, number>
   /** Plans (of overlaps: pairs) that were wanted and not begun when time was up. */
   readonly left: number
-  readonly failed: readonly Run[]
-}
-
-interface Task {
-  readonly kind: Kind
-  readonly story: Story
-  readonly plan: Plan
 }
 
 /**
- * Plays stories by all plans of these kinds, and judges each run. Stories and kinds take turns, so that a budget that
- * ends early has seen something of everything.
+ * Plays all tasks, each by whichever player is free, those first that tell most. What comes of one is tried after all
+ * others of its rank: a budget that ends early has seen something of everything.
  */
-export async function explore(arena: Arena, wanted: Wanted): Promise<Explored> {
+export async function explore<R>(
+  players: readonly Player<R>[],
+  tasks: readonly Task[],
+  { until = Number.POSITIVE_INFINITY, isEnough = () => false, onRun }: Wanted<R> = {},
+): Promise<Explored> {
   const runs = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]))
-  const failed: Run[] = []
-  const tasks = await tasksOf(arena, wanted)
-  const isOver = () => performance.now() >= wanted.until || wanted.isEnough?.() === true
-  let begun = 0
-  const play = async (kind: Kind, story: Story, plan: Plan): Promise<Run> => {
-    wanted.onBegin?.(story, plan)
-    const run = await arena.run(story, plan)
-    runs.set(kind, (runs.get(kind) ?? 0) + 1)
-    if (run.complaints.length > 0) failed.push(run)
-    wanted.onRun?.(kind, run, tasks.length - begun)
-    return run
-  }
-  for (const { kind, story, plan } of tasks) {
-    if (isOver()) break
-    begun++
-    const [first] = plan
-    if (first?.do !== 'overlap') {
-      await play(kind, story, plan)
-      continue
-    }
-    let turns: string | undefined = ''
-    while (turns !== undefined && !isOver()) {
-      const run: Run = await play(kind, story, [{ ...first, turns }])
-      // The first failure of a pair tells enough.
-      if (run.complaints.length > 0) break
-      turns = nextTurns(run.performance.decisions, wanted.preemptions)
-    }
-  }
-  return { runs, left: tasks.length - begun, failed }
+  const queues = [...Map.groupBy(tasks, ({ rank }) => rank)]
+    .toSorted(([a], [b]) => a - b)
+    .map(([, queue]) => queue)
+  const left = () => queues.reduce((sum, { length }) => sum + length, 0)
+  await Promise.all(
+    players.map(async (play) => {
+      while (performance.now() < until && !isEnough()) {
+        const queue = queues.find(({ length }) => length > 0)
+        const task = queue?.shift()
+        if (queue === undefined || task === undefined) break
+        const { result, next } = await play(task)
+        runs.set(task.kind, (runs.get(task.kind) ?? 0) + 1)
+        if (next !== undefined) queue.push({ ...task, plan: next })
+        onRun?.(task, result, left())
+      }
+    }),
+  )
+  return { runs, left: left() }
 }
 
-async function tasksOf(arena: Arena, { stories, kinds, shard }: Wanted): Promise<readonly Task[]> {
-  const lists: Task[][] = []
-  for (const story of stories) {
-    const anatomy = await arena.anatomy(story)
-    for (const kind of kinds) lists.push(plansOf(kind, story, anatomy).map((plan) => ({ kind, story, plan })))
+/**
+ * Plays in an arena of this process.
+ *
+ * @param preemptions how often a turn may be taken from one who could go on
+ */
+export function playerIn(arena: Arena, preemptions: number): Player<Run> {
+  return async ({ story, plan }) => {
+    const run = await arena.run(story, plan)
+    const [first] = plan
+    // The first failure of those that overlap tells enough.
+    if (first?.do !== 'overlap' || run.complaints.length > 0) return { result: run, next: undefined }
+    const turns = nextTurns(run.performance.decisions, preemptions)
+    return { result: run, next: turns === undefined ? undefined : [{ ...first, turns }] }
   }
-  return inTurns(lists).filter((_, index) => index % shard.of === shard.part - 1)
+}
+
+/** All plans of these kinds for stories that were measured: stories and kinds take turns. */
+export function tasksOf(
+  measured: readonly (readonly [story: Story, anatomy: readonly Measured[]])[],
+  kinds: readonly Kind[],
+): readonly Task[] {
+  const seen = new Map<string, number>()
+  return inTurns(
+    measured.flatMap(([story, anatomy]) =>
+      kinds.map((kind) =>
+        plansOf(kind, story, anatomy).map((plan) => {
+          const what = withoutStory(plan, story, anatomy)
+          const rank = seen.get(what) ?? 0
+          seen.set(what, rank + 1)
+          return { kind, story, plan, rank }
+        }),
+      ),
+    ),
+  )
+}
+
+/** What a plan does, in words that are the same for another story with such acts. */
+function withoutStory(plan: Plan, story: Story, anatomy: readonly Measured[]): string {
+  return printPlan(plan).replaceAll(/\b(\d+)\.(\d+)\b/g, (_, step, place) => {
+    const one = anatomy.find(({ ref }) => ref.step === Number(step) && ref.place === Number(place))
+    return `${JSON.stringify(story.steps[step - 1]?.act.do)} ${one?.what}`
+  })
 }
 
 /** The first of each, then the second of each, … */

@@ -3,12 +3,15 @@ import { prepareMutant } from '../../../fixtures/app/mutants.ts'
 import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases } from '../../../fixtures/postgres/databases.ts'
 import { allRules } from '../outcome.ts'
-import { IN_ORDER, type Plan, printPlan, TWICE } from '../plan.ts'
+import { IN_ORDER, printPlan, TWICE } from '../plan.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
-import { Arena, type Run } from './arena.ts'
-import { explore } from './explore.ts'
-import type { Kind } from './kinds.ts'
+import { Arena, type Measured, type Run } from './arena.ts'
+import { explore, type Player, playerIn, tasksOf } from './explore.ts'
+import { KINDS } from './kinds.ts'
+
+/** How often an overlap takes the turn from one who could go on. */
+const PREEMPTIONS = 1
 
 /** What an honest story, or the audit, sees of a mutant. */
 export interface Score {
@@ -76,11 +79,12 @@ async function play(
   const red = new Set<string>()
   let killed: Kill | undefined
   let runs = 0
-  const seen = (story: Story, plan: Plan, run: Run): void => {
+  const seen = (story: Story, run: Run): void => {
     runs++
     for (const id of run.red) if (!story.minor.includes(id)) red.add(id)
     const [complaint] = run.complaints
-    if (complaint !== undefined) killed ??= { story: story.name, plan: printPlan(plan), complaint }
+    if (complaint !== undefined)
+      killed ??= { story: story.name, plan: printPlan(run.performance.plan), complaint }
   }
   const installed = await arena.redAsInstalled()
   for (const id of installed) red.add(id)
@@ -92,25 +96,21 @@ async function play(
     for (const story of cheapest) {
       if ((killed !== undefined && red.size > 0) || performance.now() > until) break
       playing({ story: story.name, plan: printPlan(plan) })
-      seen(story, plan, await arena.run(story, plan))
+      seen(story, await arena.run(story, plan))
     }
   }
-  const groups: readonly (readonly [readonly Story[], readonly Kind[]])[] = [
-    [cheapest, ['shape']],
-    ...cheapest.map((story) => [[story], ['overlap', 'fault', 'late']] as const),
-    [cheapest, ['redelivery', 'order', 'stripe']],
-  ]
-  for (const [stories, kinds] of groups) {
-    if (killed !== undefined || performance.now() > until) break
-    await explore(arena, {
-      stories,
-      kinds,
-      shard: { part: 1, of: 1 },
-      preemptions: 1,
+  if (killed === undefined) {
+    const measured: (readonly [Story, readonly Measured[]])[] = []
+    for (const story of cheapest) measured.push([story, await arena.anatomy(story)])
+    const play = playerIn(arena, PREEMPTIONS)
+    const announced: Player<Run> = async (task) => {
+      playing({ story: task.story.name, plan: printPlan(task.plan) })
+      return play(task)
+    }
+    await explore([announced], tasksOf(measured, KINDS), {
       until,
       isEnough: () => killed !== undefined,
-      onBegin: (story, plan) => playing({ story: story.name, plan: printPlan(plan) }),
-      onRun: (_, run) => seen(run.performance.story, run.performance.plan, run),
+      onRun: ({ story }, run) => seen(story, run),
     })
   }
   const audit = [...red].sort()
