@@ -1,8 +1,9 @@
 import type { Client } from 'pg'
 import { UsageError } from '../../fixtures/postgres/usage-error.ts'
 import type { Delivery } from '../../fixtures/stripe/event.ts'
-import { deliver, post, signatureHeader } from '../../fixtures/stripe/sign.ts'
+import { type Answer, deliver, post, signatureHeader } from '../../fixtures/stripe/sign.ts'
 import type { StandIn } from '../../fixtures/stripe/stand-in.ts'
+import { type AppRequest, adjustment, ask, use } from './app-request.ts'
 import type { AppUnderTest } from './app-under-test.ts'
 import type { Cast } from './cast.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
@@ -19,7 +20,7 @@ import {
   type Plan,
   printRef,
 } from './plan.ts'
-import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
+import { type Step, type Story, say } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
@@ -50,12 +51,6 @@ interface Job {
   readonly what: string
   readonly id: string
   send(as: As): Promise<Answer>
-}
-
-interface Answer {
-  readonly status: number
-  readonly body: string
-  readonly ms: number
 }
 
 /** One performance of a story: what was seen so far. */
@@ -340,23 +335,14 @@ export class Performer {
     }
   }
 
-  #request(kind: 'admin' | 'use', { route, id, headers, body }: AppRequest, ref: JobRef): Job {
+  #request(kind: 'admin' | 'use', request: AppRequest, ref: JobRef): Job {
     const { app } = this.#at
     return {
       ref,
       kind,
-      what: `POST ${route}`,
-      id,
-      async send() {
-        const began = performance.now()
-        const answer = await fetch(`${app.url}${route}`, {
-          method: 'POST',
-          redirect: 'manual',
-          headers: { 'content-type': 'application/json', ...headers },
-          body: JSON.stringify(body),
-        })
-        return { status: answer.status, body: await answer.text(), ms: performance.now() - began }
-      },
+      what: `POST ${request.route}`,
+      id: request.id,
+      send: () => ask(app.url, request),
     }
   }
 
@@ -404,39 +390,6 @@ function renamed({ event, body }: Delivery): Delivery {
 const TROUBLE: ReadonlySet<string> = new Set(['warn', 'error'])
 
 const isTaken = ({ status }: Sent): boolean => status >= 200 && status < 300
-
-interface AppRequest {
-  readonly route: string
-  readonly id: string
-  readonly headers: Readonly<Record<string, string>>
-  readonly body: Readonly<Record<string, unknown>>
-}
-
-function adjustment(cast: Cast, act: AdminAct): AppRequest {
-  const id = cast.requestId(act)
-  const { reason } = act
-  return {
-    route: '/api/admin/users/adjust-tokens',
-    id,
-    headers: { 'idempotency-key': id },
-    body: { userId: cast.person(act.who).userId, delta: Number(act.delta), reason },
-  }
-}
-
-function use(cast: Cast, { who, action, tokens, success }: UseAct): AppRequest {
-  return {
-    route: '/api/ai/use',
-    id: action,
-    headers: {},
-    body: {
-      userId: cast.person(who).userId,
-      actionType: action,
-      model: 'gpt-5',
-      tokens: Number(tokens),
-      success,
-    },
-  }
-}
 
 function complaintsAboutAnswers({ answer: told }: Step, answers: readonly Sent[]): string[] {
   const isAsTold = (sent: Sent) => `${Math.floor(sent.status / 100)}xx` === told

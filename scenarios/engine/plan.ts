@@ -47,6 +47,8 @@ export const FAULTS = ['fails', 'ended', 'unanswered'] as const
 export type Fault = (typeof FAULTS)[number]
 export const STRIPE_FAULTS = ['429', '500', '404', 'hangs', 'cut'] as const
 export type StripeFault = (typeof STRIPE_FAULTS)[number]
+/** Without those that take as long as the app's own patience. */
+export const QUICK_STRIPE_FAULTS = STRIPE_FAULTS.filter((how) => how !== 'hangs')
 
 export const IN_ORDER: Plan = []
 export const TWICE: Plan = [{ do: 'twice' }]

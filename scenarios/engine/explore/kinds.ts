@@ -1,5 +1,5 @@
 import { API_VERSIONS, DEFAULT_API_VERSION } from '../../../fixtures/stripe/versions.ts'
-import { FAULTS, type JobRef, type Plan, STRIPE_FAULTS, TWICE } from '../plan.ts'
+import { FAULTS, type JobRef, type Plan, QUICK_STRIPE_FAULTS, TWICE } from '../plan.ts'
 import type { Story } from '../story.ts'
 import type { Measured } from './arena.ts'
 import { type Choices, everyWay } from './choices.ts'
@@ -12,8 +12,8 @@ export type Kind = (typeof KINDS)[number]
 const ALL_ORDERS_UP_TO = 5_040
 const SAMPLED_ORDERS = 500
 
-/** Events that a token can move by. */
-const MOVES =
+/** Events, and requests, that a token can move by. */
+export const MOVES =
   /^(checkout\.session\.(completed|async_payment_\w+)|invoice\.(paid|payment_succeeded)|invoice_payment\.paid|customer\.subscription\.\w+|charge\.(refunded|dispute\.\w+)|refund\.\w+|POST .*)$/
 
 /** All plans of a kind for a story, given what its deliveries do in order. */
@@ -42,16 +42,13 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
       return fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
         return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(FAULTS) }]
       })
-    case 'stripe': {
-      // One that hangs takes as long as the app's own patience.
-      const quick = STRIPE_FAULTS.filter((how) => how !== 'hangs')
+    case 'stripe':
       return fromAll(
         anatomy.filter(({ calls }) => calls > 0),
         ({ ref: job, calls }, choices) => [
-          { do: 'stripe', job, call: choices.pick(calls) + 1, how: choices.one(quick) },
+          { do: 'stripe', job, call: choices.pick(calls) + 1, how: choices.one(QUICK_STRIPE_FAULTS) },
         ],
       )
-    }
     case 'overlap':
       return pairs(moving).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
   }

@@ -7,6 +7,8 @@ export interface WireRequest {
   readonly session: WireSession
   /** Its statement, as far as it can be read. */
   readonly sql: string
+  /** All that was sent, parameters included. */
+  readonly bytes: Buffer
 }
 
 /** Decides about each request before Postgres sees it, and about each answer before the app does. */
@@ -33,6 +35,7 @@ export class WireProxy {
   readonly sessions = new Set<WireSession>()
   readonly #server: Server
   readonly #admin: Client
+  #ending: Promise<void> = Promise.resolve()
   readonly #stops: { client: Client; pid: number; placed: boolean; armed: Set<number> }
 
   private constructor(url: string, server: Server, admin: Client, stops: Client, pid: number) {
@@ -116,9 +119,13 @@ export class WireProxy {
     await this.#stops.client.query('select pg_advisory_unlock_all()')
   }
 
-  /** Ends the session's backend, and resolves when it is gone. */
-  async end({ pid }: WireSession): Promise<void> {
-    await this.#admin.query('select pg_terminate_backend($1, 5000)', [pid])
+  /** Ends the session's backend, and resolves when it is gone; of several, one after the other. */
+  end({ pid }: WireSession): Promise<void> {
+    const ended = this.#ending.then(async () => {
+      await this.#admin.query('select pg_terminate_backend($1, 5000)', [pid])
+    })
+    this.#ending = ended.catch(() => {})
+    return ended
   }
 
   async close(): Promise<void> {
@@ -237,17 +244,17 @@ export class WireSession {
       return
     }
     if (kind !== QUERY && kind !== SYNC) return
-    const request = Buffer.concat(this.#asked)
+    const bytes = Buffer.concat(this.#asked)
     const sql = this.#sqlOf(this.#asked)
     this.#asked = []
-    this.#work = this.#work.then(() => this.#ask({ session: this, sql }, request)).catch(() => this.destroy())
+    this.#work = this.#work.then(() => this.#ask({ session: this, sql, bytes })).catch(() => this.destroy())
   }
 
-  async #ask(request: WireRequest, bytes: Buffer): Promise<void> {
+  async #ask(request: WireRequest): Promise<void> {
     const { gate } = this.#proxy
     const verdict = (await gate?.before(request)) ?? 'pass'
     if (verdict === 'ended') await this.#proxy.end(this)
-    const answer = await this.#answerTo(verdict === 'fails' ? FAILING : bytes)
+    const answer = await this.#answerTo(verdict === 'fails' ? FAILING : request.bytes)
     if (verdict === 'unanswered') {
       this.destroy()
       await gate?.after(request)

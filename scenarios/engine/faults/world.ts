@@ -15,9 +15,8 @@ import { LIMITS } from '../../../audits/transaction.ts'
 import { installHeartbeat } from '../../../fixtures/migrations/heartbeat.ts'
 import { parseTarget } from '../../../fixtures/migrations/target.ts'
 import { type Database, Databases, type Source } from '../../../fixtures/postgres/databases.ts'
-import { parseTestPostgres } from '../../../fixtures/postgres/server.ts'
 import type { Standby } from '../../../fixtures/postgres/standbys/standby.ts'
-import { type Replicas, startReplicas } from '../../../fixtures/postgres/standbys/start.ts'
+import { type Replicas, startReplicasAnyway } from '../../../fixtures/postgres/standbys/start.ts'
 import { fillUnified } from '../healthy.ts'
 
 const ROOT = join(import.meta.dirname, '../../..')
@@ -49,9 +48,7 @@ export class World {
   }
 
   static async start(): Promise<World> {
-    const choice = parseTestPostgres(process.env.TEST_POSTGRES)
-    // A server that was given has no standbys that may be broken.
-    const replicas = await startReplicas(2, choice?.way === 'server' ? { way: 'embedded' } : choice)
+    const replicas = await startReplicasAnyway(2)
     const databases = new Databases(replicas.primary)
     try {
       const catalogue = await readCatalogue(join(ROOT, 'audits/invariants'))
