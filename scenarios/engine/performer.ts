@@ -10,6 +10,7 @@ import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { actInHouse } from './house.ts'
 import { changesBetween, readLedger, type Snapshot } from './ledger.ts'
 import { type As, type Directive, isTwice, type JobRef, leavesItsStep, type Plan, printRef } from './plan.ts'
+import { complaintsAboutRecords, stripeNow } from './records.ts'
 import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
 
@@ -77,6 +78,7 @@ export class Performer {
     const byStep = !leavesItsStep(plan)
     this.#snapshot = await readLedger(client)
     const first = this.#snapshot
+    const atStripe = stripeNow(cast.stripe.world)
     this.#checkSteps(story.steps.length)
     for (const [index, step] of story.steps.entries()) {
       const before = this.#snapshot
@@ -98,6 +100,7 @@ export class Performer {
     if (!byStep) {
       this.#complaints.push(...complaintsAboutEnd({ told, before: first, after: this.#snapshot, users }))
     }
+    this.#complaints.push(...(await complaintsAboutRecords(client, cast.stripe.world, atStripe)))
     return { played, complaints: this.#complaints, decisions: this.#decisions }
   }
 
