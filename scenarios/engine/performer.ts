@@ -9,9 +9,18 @@ import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { actInHouse } from './house.ts'
 import { changesBetween, readLedger, type Snapshot } from './ledger.ts'
-import { type As, type Directive, isTwice, type JobRef, leavesItsStep, type Plan, printRef } from './plan.ts'
+import {
+  type As,
+  type Directive,
+  isSame,
+  isTwice,
+  type JobRef,
+  leavesItsStep,
+  type Plan,
+  printRef,
+} from './plan.ts'
 import { complaintsAboutRecords, stripeNow } from './records.ts'
-import { type AdminAct, type Step, type Story, say, type UseAct } from './story.ts'
+import { type AdminAct, type ForgeryAct, type Step, type Story, say, type UseAct } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
@@ -19,6 +28,9 @@ const ATTEMPTS = 3
 
 /** Four minutes: Stripe's own libraries take a signature for five. */
 const AGED_MS = 240_000
+
+/** An hour: what was signed so long ago is nobody's delivery. */
+const RECORDED_MS = 3_600_000
 
 export interface Surroundings {
   readonly client: Client
@@ -37,7 +49,7 @@ export type OnSent = (ref: JobRef, what: string) => void
 /** What is sent to the app: a delivery of Stripe, or a request of a person. */
 interface Job {
   readonly ref: JobRef
-  readonly kind: 'delivery' | 'admin' | 'use'
+  readonly kind: 'delivery' | 'admin' | 'use' | 'forgery'
   readonly what: string
   readonly id: string
   send(as: As): Promise<Answer>
@@ -123,7 +135,8 @@ export class Performer {
     )
     cast.undelivered = {
       deliveries: refused.map(([job]) => (job as DeliveryJob).delivery),
-      subjects: refused.length > 0 ? subjects : {},
+      // What is granted later is told later, though by this plan it may have been late and taken at once.
+      subjects: step.answer === '5xx' ? subjects : {},
     }
     this.#jobs.push(...jobs)
     for (const directive of plan) this.#checkPlaces(directive, number, jobs.length)
@@ -153,8 +166,17 @@ export class Performer {
       }
       case 'use':
         return { jobs: [this.#request('use', use(cast, act), { step, place: 1 })], subjects: {} }
+      case 'forge':
+        return { jobs: [this.#forgery(act, { step, place: 1 })], subjects: {} }
+      case 'use-old-endpoint':
+        cast.usesOldEndpoint = true
+        return { jobs: [], subjects: {} }
       case 'set-tier-price':
       case 'give-subscription-row':
+      case 'lose-profile':
+      case 'regain-profile':
+      case 'null-balance':
+      case 'leave-subscription-row':
         await actInHouse(client, cast, act)
         return { jobs: [], subjects: {} }
       default: {
@@ -313,9 +335,10 @@ export class Performer {
   }
 
   #delivery(delivery: Delivery, ref: JobRef): DeliveryJob {
-    const { app } = this.#at
+    const { app, cast } = this.#at
     const { event } = delivery
     const url = `${app.url}/api/stripe/webhook`
+    const secret = () => (cast.usesOldEndpoint ? app.oldWebhookSecret : undefined) ?? app.webhookSecret
     return {
       ref,
       kind: 'delivery',
@@ -324,12 +347,30 @@ export class Performer {
       delivery,
       send(as) {
         if (as === 'aged') {
-          const header = signatureHeader(delivery.body, app.webhookSecret, new Date(Date.now() - AGED_MS))
+          const header = signatureHeader(delivery.body, secret(), new Date(Date.now() - AGED_MS))
           return post(url, delivery.body, header)
         }
         const sent = as === 'renamed' ? renamed(delivery) : delivery
-        return deliver(url, sent, app.webhookSecret)
+        return deliver(url, sent, secret())
       },
+    }
+  }
+
+  /** Nobody sends it again: it is no delivery of Stripe's. */
+  #forgery(act: ForgeryAct, ref: JobRef): Job {
+    const { app, cast } = this.#at
+    const { event, body } = cast.forged(act)
+    const signature = {
+      unsigned: () => null,
+      'wrongly-signed': () => signatureHeader(body, 'whsec_of_somebody'),
+      recorded: () => signatureHeader(body, app.webhookSecret, new Date(Date.now() - RECORDED_MS)),
+    }[act.how]
+    return {
+      ref,
+      kind: 'forgery',
+      what: 'POST /api/stripe/webhook',
+      id: event.id,
+      send: () => post(`${app.url}/api/stripe/webhook`, body, signature()),
     }
   }
 
@@ -388,8 +429,6 @@ interface DeliveryJob extends Job {
 
 type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
 
-const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
-
 /** The same fact, told by another event. */
 function renamed({ event, body }: Delivery): Delivery {
   const id = `${event.id}again`
@@ -410,11 +449,12 @@ interface AppRequest {
 function adjustment(cast: Cast, act: AdminAct): AppRequest {
   const id = cast.requestId(act)
   const { reason } = act
+  const stripePaymentIntent = cast.paymentSettledBy(act)
   return {
     route: '/api/admin/users/adjust-tokens',
     id,
     headers: { 'idempotency-key': id },
-    body: { userId: cast.person(act.who).userId, delta: Number(act.delta), reason },
+    body: { userId: cast.person(act.who).userId, delta: Number(act.delta), reason, stripePaymentIntent },
   }
 }
 

@@ -76,6 +76,8 @@ export function printPlan(plan: Plan): string {
   return plan.length === 0 ? 'in-order' : plan.map(print).join('; ')
 }
 
+export const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
+
 export const printRef = ({ step, place }: JobRef): string => `${step}.${place}`
 
 function print(directive: Directive): string {
