@@ -421,7 +421,8 @@ const NOTHING = {
 } as const
 
 function userOf(metadata: Readonly<Record<string, string>>): string | undefined {
-  return uuid.safeParse(metadata.user_id).data
+  // As Postgres writes it: what a shop has written in capitals is the same user.
+  return uuid.safeParse(metadata.user_id).data?.toLowerCase()
 }
 
 function nobody(what: string): { problem: string } {

@@ -6,7 +6,7 @@ import { readSchema } from '../fixtures/schema/schema.ts'
 import { IN_ORDER, type Plan, parsePlan, TWICE } from '../scenarios/engine/plan.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
-import type { Order } from './replay/order.ts'
+import type { Elsewhere, Order } from './replay/order.ts'
 
 /** Where the stand-in listens for an app that runs elsewhere: it has to know before we start. */
 const STRIPE_PORT = 12_110
@@ -97,19 +97,21 @@ function readPlan(twice: true | undefined, form: string | undefined): Plan {
   return parsePlan(form)
 }
 
-function elsewhere(url: string, into: string | undefined): { url: string; webhookSecret: string } {
+function elsewhere(url: string, into: string | undefined): Elsewhere {
   if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
     throw new UsageError(`--app ${url}: give as-found, repaired, or a URL like http://127.0.0.1:3000`)
   }
   if (into === undefined) {
     throw new UsageError(`--app ${url} needs --into: the database that this app runs on`)
   }
-  // Several while one is rolled: the app takes each of them.
-  const webhookSecret = process.env.STRIPE_WEBHOOK_SECRET?.split(',')[0]?.trim()
+  // Several while one is rolled, or an endpoint replaced: the app takes each of them.
+  const [webhookSecret, oldWebhookSecret] = (process.env.STRIPE_WEBHOOK_SECRET ?? '')
+    .split(',')
+    .map((secret) => secret.trim())
   if (!webhookSecret) {
     throw new UsageError(`--app ${url} needs STRIPE_WEBHOOK_SECRET: the secret that its webhook checks`)
   }
-  return { url, webhookSecret }
+  return { url, webhookSecret, oldWebhookSecret }
 }
 
 function checkDatabaseUrl(text: string): void {

@@ -13,11 +13,12 @@ export interface AppRequest {
 export function adjustment(cast: Cast, act: AdminAct): AppRequest {
   const id = cast.requestId(act)
   const { reason } = act
+  const stripePaymentIntent = cast.paymentSettledBy(act)
   return {
     route: '/api/admin/users/adjust-tokens',
     id,
     headers: { 'idempotency-key': id },
-    body: { userId: cast.person(act.who).userId, delta: Number(act.delta), reason },
+    body: { userId: cast.person(act.who).userId, delta: Number(act.delta), reason, stripePaymentIntent },
   }
 }
 

@@ -11,6 +11,8 @@ export interface AppUnderTest {
   readonly url: string
   /** What signs the deliveries to it. */
   readonly webhookSecret: string
+  /** The secret of the endpoint that another has replaced, which the app still takes; where it was given one. */
+  readonly oldWebhookSecret?: string | undefined
   /** What it has said on its console; empty for an app that runs elsewhere. */
   readonly log: readonly LogLine[]
   /** What its statements pass on their way to Postgres; without it they can't be disturbed. */
@@ -28,6 +30,7 @@ export interface AppGround {
 }
 
 const WEBHOOK_SECRET = 'whsec_of_the_stories'
+const OLD_WEBHOOK_SECRET = 'whsec_of_the_old_endpoint'
 
 /**
  * Starts a revision of the reference app, or the app of another directory, on a database, with Supabase's Data API
@@ -39,6 +42,8 @@ export async function startReferenceApp(
 ): Promise<AppUnderTest> {
   const proxy = ground.disturbed ? await WireProxy.start(ground.databaseUrl) : undefined
   const databaseUrl = proxy?.url ?? ground.databaseUrl
+  // As found it can be given one secret only.
+  const oldWebhookSecret = revision === 'as-found' ? undefined : OLD_WEBHOOK_SECRET
   const api = await startDataApi(databaseUrl)
   const app = await startApp(revision, {
     DATABASE_URL: databaseUrl,
@@ -46,7 +51,7 @@ export async function startReferenceApp(
     SUPABASE_ANON_KEY: api.anonKey,
     SUPABASE_SERVICE_ROLE_KEY: api.serviceKey,
     STRIPE_SECRET_KEY: 'sk_live_of_the_stories',
-    STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
+    STRIPE_WEBHOOK_SECRET: [WEBHOOK_SECRET, oldWebhookSecret].filter((secret) => secret).join(','),
     STRIPE_API_HOST: ground.stripeApiUrl,
     STRIPE_LIVEMODE: 'true',
   })
@@ -54,6 +59,7 @@ export async function startReferenceApp(
     name: basename(revision),
     url: app.url,
     webhookSecret: WEBHOOK_SECRET,
+    oldWebhookSecret,
     log: app.log,
     proxy,
     async close() {
@@ -64,7 +70,8 @@ export async function startReferenceApp(
   }
 }
 
-/** An app that somebody else runs; `webhookSecret` is the one that it was given. */
-export function appAt(url: string, webhookSecret: string): AppUnderTest {
-  return { name: url, url: url.replace(/\/+$/, ''), webhookSecret, log: [], close: async () => {} }
+/** An app that somebody else runs; the secrets are those that it was given. */
+export function appAt(url: string, webhookSecret: string, oldWebhookSecret?: string): AppUnderTest {
+  const at = url.replace(/\/+$/, '')
+  return { name: url, url: at, webhookSecret, oldWebhookSecret, log: [], close: async () => {} }
 }

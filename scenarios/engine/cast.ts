@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto'
 import { type Person, people } from '../../fixtures/people.ts'
 import type { Delivery } from '../../fixtures/stripe/event.ts'
-import { OTHER_PRICE, PLANS } from '../../fixtures/stripe/prices.ts'
+import { packSale } from '../../fixtures/stripe/flows/pack.ts'
+import type { Metadata } from '../../fixtures/stripe/model.ts'
+import { OTHER_PRICE, type PackId, PLANS } from '../../fixtures/stripe/prices.ts'
 import { type StripeObjects, StripeSimulator } from '../../fixtures/stripe/simulator.ts'
 import { type ApiVersion, DEFAULT_API_VERSION } from '../../fixtures/stripe/versions.ts'
 import type { Subjects } from './effects.ts'
-import type { AdminAct, StoryPerson, StripeAct } from './story.ts'
+import type { AdminAct, ForgeryAct, SessionLabel, StoryPerson, StripeAct } from './story.ts'
 
 export interface AdminRequest {
   readonly id: string
@@ -39,7 +41,10 @@ export class Cast {
   readonly adminRequests: AdminRequest[] = []
   /** What the app has not taken yet, and Stripe goes on delivering. */
   undelivered: Happened = { deliveries: [], subjects: {} }
-  readonly #last = new Map<string, { session?: string; subscription?: string; invoice?: string }>()
+  /** Stripe signs by the secret of the endpoint that another has replaced. */
+  usesOldEndpoint = false
+  readonly #seed: number
+  readonly #last = new Map<string, Last>()
 
   /** Everything about it follows from its name, and from the version in which events are told. */
   constructor(name: string, wanted: readonly StoryPerson[], apiVersion: ApiVersion = DEFAULT_API_VERSION) {
@@ -47,6 +52,7 @@ export class Cast {
     const names = wanted.map((person) => person.name)
     const withDraft = wanted.filter(({ hasDraft }) => hasDraft).map((person) => person.name)
     this.name = name
+    this.#seed = seed
     this.people = new Map(Object.entries(people(seed, names, withDraft)))
     this.stripe = new StripeSimulator({ seed, start: START, apiVersion })
   }
@@ -74,10 +80,19 @@ export class Cast {
     switch (act.do) {
       case 'buy-pack': {
         const { pack, pay, quantity, invoiced: invoiceCreation } = act
-        const { sessionId, deliveries } = stripe.buyPack({ person, pack, pay, quantity, invoiceCreation })
+        const right = packSale(person, pack).metadata
+        const metadata = labelled(right, act.label, person)
+        const bought = stripe.buyPack({ person, pack, pay, quantity, invoiceCreation, metadata })
+        const { sessionId, deliveries } = bought
         last.session = sessionId
+        last.rightMetadata = right
         return { deliveries, subjects: { checkout_session: sessionId } }
       }
+      case 'mend-session':
+        stripe.relabelSession(latest('session'), last.rightMetadata ?? {})
+        return { deliveries: [], subjects: {} }
+      case 'buy-workshop':
+        return { deliveries: stripe.buyWorkshop(person).deliveries, subjects: {} }
       case 'settle-delayed':
         return {
           deliveries: stripe.settleDelayed(latest('session')),
@@ -139,6 +154,34 @@ export class Cast {
     return `${this.name}.${act.request}`
   }
 
+  /** The payment whose refund an adjustment settles; undefined where it settles none. Throws where nothing was paid. */
+  paymentSettledBy({ who, settles }: AdminAct): string | undefined {
+    if (settles === null) return undefined
+    const { world } = this.stripe
+    const { session = '', invoice = '' } = this.#last.get(who) ?? {}
+    const { paymentIntent } =
+      settles === 'pack' ? world.get('checkout.session', session) : world.get('invoice', invoice)
+    if (paymentIntent === null) throw new Error(`${who} has paid nothing for the ${settles}`)
+    return paymentIntent
+  }
+
+  /** What a forger posts. Of what never was, Stripe's API knows nothing either. Throws where there is nothing to record. */
+  forged({ who, how }: ForgeryAct): Delivery {
+    const person = this.person(who)
+    const elsewhere = new StripeSimulator({ seed: this.#seed + 1, start: this.stripe.now })
+    const session = this.#last.get(who)?.session
+    const events =
+      how === 'recorded'
+        ? this.stripe.history()
+        : elsewhere.buyPack({ person, pack: 'ultra', pay: 'card' }).deliveries
+    const found = events.find(
+      ({ event: { type, data } }) =>
+        type === 'checkout.session.completed' && (how !== 'recorded' || data.object.id === session),
+    )
+    if (found === undefined) throw new Error(`${who} has bought nothing that could be recorded`)
+    return found
+  }
+
   /** Notes a request that the story says is granted: what it owes. */
   request(act: AdminAct): void {
     const { delta, reason } = act
@@ -165,6 +208,35 @@ export class Cast {
   ): Happened {
     last.invoice = invoiceId
     return { deliveries, subjects: { invoice: invoiceId } }
+  }
+}
+
+/** What people did at Stripe last. */
+interface Last {
+  session?: string
+  /** What ought to be written on it. */
+  rightMetadata?: Metadata
+  subscription?: string
+  invoice?: string
+}
+
+const ANOTHER: Readonly<Record<PackId, PackId>> = { power: 'ultra', mega: 'ultra', ultra: 'mega' }
+
+function labelled(right: Metadata, label: SessionLabel, person: Person): Metadata {
+  const { user_id: userId = '', pack_id: pack, ...rest } = right
+  switch (label) {
+    case 'right':
+      return right
+    case 'another-pack':
+      return packSale(person, ANOTHER[pack as PackId]).metadata
+    case 'unknown-pack':
+      return { ...right, pack_id: 'giga' }
+    case 'no-user':
+      return { ...rest, pack_id: pack ?? '' }
+    case 'unknown-user':
+      return { ...right, user_id: '00000000-0000-4000-8000-000000000000' }
+    case 'capitals':
+      return { ...right, user_id: userId.toUpperCase() }
   }
 }
 

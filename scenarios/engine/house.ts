@@ -75,19 +75,58 @@ async function addTier(
 const TIER = ['name', 'tier_type', 'stripe_product_id', 'stripe_price_id']
 
 /** Does what the act says in our own database. */
-export async function actInHouse(client: ClientBase, cast: Cast, act: HouseAct): Promise<void> {
-  const { rowCount } =
-    act.do === 'set-tier-price'
-      ? await client.query(
-          'update public.membership_tiers set stripe_price_id = $2 where tier_type::text = $1',
-          [
-            PLANS[act.plan].tier,
-            act.known ? PLANS[act.plan].price.id : `${PLANS[act.plan].price.id}_of_last_year`,
-          ],
-        )
-      : await client.query(
-          'update public.customer_subscriptions set user_id = $2 where stripe_subscription_id = $1',
-          [cast.subscriptionOf(act.who), cast.person(act.to).userId],
-        )
+export async function actInHouse(
+  client: ClientBase,
+  cast: Cast,
+  act: Exclude<HouseAct, { do: 'use-old-endpoint' }>,
+): Promise<void> {
+  const { rowCount } = await inHouse(client, cast, act)
   if (rowCount !== 1) throw new Error(`${act.do} changed ${rowCount} rows, not one`)
 }
+
+async function inHouse(
+  client: ClientBase,
+  cast: Cast,
+  act: Exclude<HouseAct, { do: 'use-old-endpoint' }>,
+): Promise<{ rowCount: number | null }> {
+  switch (act.do) {
+    case 'set-tier-price': {
+      const { tier, price } = PLANS[act.plan]
+      return client.query(
+        'update public.membership_tiers set stripe_price_id = $2 where tier_type::text = $1',
+        [tier, act.known ? price.id : `${price.id}_of_last_year`],
+      )
+    }
+    case 'give-subscription-row':
+      return client.query(
+        'update public.customer_subscriptions set user_id = $2 where stripe_subscription_id = $1',
+        [cast.subscriptionOf(act.who), cast.person(act.to).userId],
+      )
+    case 'lose-profile':
+      return client.query('delete from public.user_profiles where user_id = $1', [
+        cast.person(act.who).userId,
+      ])
+    case 'regain-profile': {
+      const profile = await theRest(client, 'public.user_profiles', ['user_id'])
+      return client.query(
+        `insert into public.user_profiles (user_id${profile.columns}) values ($1${profile.values(0)})`,
+        [cast.person(act.who).userId],
+      )
+    }
+    case 'null-balance':
+      return client.query(
+        'update public.user_profiles set vibe_assistant_tokens_remaining = null where user_id = $1',
+        [cast.person(act.who).userId],
+      )
+    case 'leave-subscription-row': {
+      const rest = await theRest(client, 'public.customer_subscriptions', LEFT_OVER)
+      return client.query(
+        `insert into public.customer_subscriptions (${LEFT_OVER.join(', ')}${rest.columns})
+         values ($1, 'sub_of_test_mode', 'active'${rest.values(0)})`,
+        [cast.person(act.who).userId],
+      )
+    }
+  }
+}
+
+const LEFT_OVER = ['user_id', 'stripe_subscription_id', 'status']

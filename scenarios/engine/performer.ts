@@ -20,7 +20,8 @@ import {
   type Plan,
   printRef,
 } from './plan.ts'
-import { type Step, type Story, say } from './story.ts'
+import { complaintsAboutRecords, stripeNow } from './records.ts'
+import { type ForgeryAct, type Step, type Story, say } from './story.ts'
 import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
@@ -28,6 +29,9 @@ const ATTEMPTS = 3
 
 /** Four minutes: Stripe's own libraries take a signature for five. */
 const AGED_MS = 240_000
+
+/** An hour: what was signed so long ago is nobody's delivery. */
+const RECORDED_MS = 3_600_000
 
 export interface Surroundings {
   readonly client: Client
@@ -47,7 +51,7 @@ export type OnSent = (ref: JobRef, what: string) => void
 /** What is sent to the app: a delivery of Stripe, or a request of a person. */
 interface Job {
   readonly ref: JobRef
-  readonly kind: 'delivery' | 'admin' | 'use'
+  readonly kind: 'delivery' | 'admin' | 'use' | 'forgery'
   readonly what: string
   readonly id: string
   send(as: As): Promise<Answer>
@@ -74,7 +78,7 @@ export class Performer {
   async play(
     story: Story,
   ): Promise<{ played: PlayedStep[]; complaints: string[]; decisions: readonly Decision[] }> {
-    const { cast, plan } = this.#at
+    const { client, cast, plan } = this.#at
     const users = new Map(story.people.map(({ name }) => [name, cast.person(name).userId]))
     const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
     const played: PlayedStep[] = []
@@ -82,6 +86,7 @@ export class Performer {
     const byStep = !leavesItsStep(plan)
     await this.#look()
     const first = this.#snapshot
+    const atStripe = stripeNow(cast.stripe.world)
     this.#checkSteps(story.steps.length)
     for (const [index, step] of story.steps.entries()) {
       const before = this.#snapshot
@@ -103,6 +108,7 @@ export class Performer {
     if (!byStep) {
       this.#complaints.push(...complaintsAboutEnd({ told, before: first, after: this.#snapshot, users }))
     }
+    this.#complaints.push(...(await complaintsAboutRecords(client, cast.stripe.world, atStripe)))
     return { played, complaints: this.#complaints, decisions: this.#decisions }
   }
 
@@ -125,7 +131,8 @@ export class Performer {
     )
     cast.undelivered = {
       deliveries: refused.map(([job]) => (job as DeliveryJob).delivery),
-      subjects: refused.length > 0 ? subjects : {},
+      // What is granted later is told later, though by this plan it may have been late and taken at once.
+      subjects: step.answer === '5xx' ? subjects : {},
     }
     this.#jobs.push(...jobs)
     for (const directive of plan) this.#checkPlaces(directive, number, jobs.length)
@@ -155,8 +162,17 @@ export class Performer {
       }
       case 'use':
         return { jobs: [this.#request('use', use(cast, act), { step, place: 1 })], subjects: {} }
+      case 'forge':
+        return { jobs: [this.#forgery(act, { step, place: 1 })], subjects: {} }
+      case 'use-old-endpoint':
+        cast.usesOldEndpoint = true
+        return { jobs: [], subjects: {} }
       case 'set-tier-price':
       case 'give-subscription-row':
+      case 'lose-profile':
+      case 'regain-profile':
+      case 'null-balance':
+      case 'leave-subscription-row':
         await actInHouse(client, cast, act)
         return { jobs: [], subjects: {} }
       default: {
@@ -315,9 +331,10 @@ export class Performer {
   }
 
   #delivery(delivery: Delivery, ref: JobRef): DeliveryJob {
-    const { app } = this.#at
+    const { app, cast } = this.#at
     const { event } = delivery
     const url = `${app.url}/api/stripe/webhook`
+    const secret = () => (cast.usesOldEndpoint ? app.oldWebhookSecret : undefined) ?? app.webhookSecret
     return {
       ref,
       kind: 'delivery',
@@ -326,12 +343,30 @@ export class Performer {
       delivery,
       send(as) {
         if (as === 'aged') {
-          const header = signatureHeader(delivery.body, app.webhookSecret, new Date(Date.now() - AGED_MS))
+          const header = signatureHeader(delivery.body, secret(), new Date(Date.now() - AGED_MS))
           return post(url, delivery.body, header)
         }
         const sent = as === 'renamed' ? renamed(delivery) : delivery
-        return deliver(url, sent, app.webhookSecret)
+        return deliver(url, sent, secret())
       },
+    }
+  }
+
+  /** Nobody sends it again: it is no delivery of Stripe's. */
+  #forgery(act: ForgeryAct, ref: JobRef): Job {
+    const { app, cast } = this.#at
+    const { event, body } = cast.forged(act)
+    const signature = {
+      unsigned: () => null,
+      'wrongly-signed': () => signatureHeader(body, 'whsec_of_somebody'),
+      recorded: () => signatureHeader(body, app.webhookSecret, new Date(Date.now() - RECORDED_MS)),
+    }[act.how]
+    return {
+      ref,
+      kind: 'forgery',
+      what: 'POST /api/stripe/webhook',
+      id: event.id,
+      send: () => post(`${app.url}/api/stripe/webhook`, body, signature()),
     }
   }
 

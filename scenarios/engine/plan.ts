@@ -13,8 +13,6 @@ export interface JobRef {
   readonly place: number
 }
 
-export const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
-
 export type Directive =
   /** Every delivery is sent again right after it was taken, and so is every admin request, with its request id. */
   | { readonly do: 'twice' }
@@ -79,6 +77,8 @@ export const isTwice = (plan: Plan): boolean => plan.some((one) => one.do === 't
 export function printPlan(plan: Plan): string {
   return plan.length === 0 ? 'in-order' : plan.map(print).join('; ')
 }
+
+export const isSame = (a: JobRef, b: JobRef): boolean => a.step === b.step && a.place === b.place
 
 export const printRef = ({ step, place }: JobRef): string => `${step}.${place}`
 

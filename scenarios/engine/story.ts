@@ -53,7 +53,10 @@ export interface ExpectedRow {
 
 export type KeyKind = 'checkout_session' | 'invoice' | 'invoice:reset' | 'trial' | 'admin'
 
-export type Act = StripeAct | AdminAct | UseAct | HouseAct
+/** What the shop has written on a session: who bought which pack. */
+export type SessionLabel = 'right' | 'another-pack' | 'unknown-pack' | 'no-user' | 'unknown-user' | 'capitals'
+
+export type Act = StripeAct | AdminAct | UseAct | HouseAct | ForgeryAct
 
 /** What a person does at Stripe, or Stripe by itself. "The" subscription or session is the person's latest. */
 export type StripeAct =
@@ -65,7 +68,12 @@ export type StripeAct =
       readonly quantity: number
       /** The session is made with invoice_creation: Stripe sends an invoice.paid too. */
       readonly invoiced: boolean
+      readonly label: SessionLabel
     }
+  /** What is wrong on the person's latest session is put right at Stripe. */
+  | { readonly do: 'mend-session'; readonly who: string }
+  /** In Checkout, once, and no tokens. */
+  | { readonly do: 'buy-workshop'; readonly who: string }
   | { readonly do: 'settle-delayed' | 'fail-delayed'; readonly who: string }
   | { readonly do: 'test-mode-purchase'; readonly who: string; readonly pack: PackId }
   | { readonly do: 'start-plan'; readonly who: string; readonly plan: PlanId; readonly coupon: boolean }
@@ -87,6 +95,8 @@ export interface AdminAct {
   /** The request id that the admin page made when it was opened; all clicks carry it. */
   readonly request: string
   readonly clicks: number
+  /** Whose refund it settles: the payment of the pack bought last, or of the plan's latest invoice. */
+  readonly settles: 'pack' | 'plan' | null
 }
 
 export interface UseAct {
@@ -103,6 +113,24 @@ export type HouseAct =
   | { readonly do: 'set-tier-price'; readonly plan: PlanId; readonly known: boolean }
   /** Our row of the person's subscription is given to this user. */
   | { readonly do: 'give-subscription-row'; readonly who: string; readonly to: string }
+  /** Signing up broke off, say: the account is there, and its profile is not; or it is there now. */
+  | { readonly do: 'lose-profile' | 'regain-profile'; readonly who: string }
+  /** The balance column holds null, which an older install allows. */
+  | { readonly do: 'null-balance'; readonly who: string }
+  /** We have a live row of a subscription that Stripe does not know: it was tried in test mode. */
+  | { readonly do: 'leave-subscription-row'; readonly who: string }
+  /** Stripe delivers by the endpoint that another has replaced, which has a secret of its own. */
+  | { readonly do: 'use-old-endpoint' }
+
+/**
+ * Somebody who is not Stripe posts an event: of a purchase that never was, without a signature or under a secret of
+ * their own; or one that Stripe has signed an hour ago and somebody has recorded, of the person's latest session.
+ */
+export interface ForgeryAct {
+  readonly do: 'forge'
+  readonly who: string
+  readonly how: 'unsigned' | 'wrongly-signed' | 'recorded'
+}
 
 /** The story contradicts itself: nobody could make it come true. */
 export class StoryError extends Error {
@@ -144,8 +172,13 @@ export function say(act: Act): string {
     case 'buy-pack': {
       const what = `${act.quantity === 1 ? 'a' : act.quantity} ${act.pack} pack${act.quantity === 1 ? '' : 's'}`
       const how = { card: 'by card', delayed: 'by bank debit', coupon: 'with a 100 % coupon' }[act.pay]
-      return `${act.who} buys ${what} ${how}${act.invoiced ? ', with an invoice' : ''}`
+      const label = act.label === 'right' ? '' : `, and the session ${LABEL_WORDS[act.label]}`
+      return `${act.who} buys ${what} ${how}${act.invoiced ? ', with an invoice' : ''}${label}`
     }
+    case 'mend-session':
+      return `what ${act.who}'s session says is put right`
+    case 'buy-workshop':
+      return `${act.who} buys a workshop`
     case 'settle-delayed':
       return `${act.who}'s bank debit succeeds`
     case 'fail-delayed':
@@ -175,7 +208,9 @@ export function say(act: Act): string {
       return `${act.who} is refunded ${act.cents} cents of the ${act.what}`
     case 'admin': {
       const what = `${act.delta > 0n ? '+' : '−'}${count(act.delta < 0n ? -act.delta : act.delta)}`
-      return `an admin adjusts ${act.who} by ${what} (${act.request})${act.clicks > 1 ? `, ${act.clicks} clicks` : ''}`
+      const clicks = act.clicks > 1 ? `, ${act.clicks} clicks` : ''
+      const settled = act.settles === null ? '' : `, for the refund of the ${act.settles}`
+      return `an admin adjusts ${act.who} by ${what} (${act.request})${settled}${clicks}`
     }
     case 'use':
       return `${act.who} uses ${count(act.tokens)} for ${act.action}${act.success ? '' : ', and the call fails'}`
@@ -183,8 +218,33 @@ export function say(act: Act): string {
       return `our ${PLAN_WORDS[act.plan]} tier ${act.known ? 'gets its new price' : 'lacks its new price'}`
     case 'give-subscription-row':
       return `our row of ${act.who}'s subscription says that it is ${act.to}'s`
+    case 'lose-profile':
+      return `${act.who} has no profile`
+    case 'regain-profile':
+      return `${act.who} has a profile again`
+    case 'null-balance':
+      return `${act.who}'s balance is null`
+    case 'leave-subscription-row':
+      return `a subscription of ${act.who}'s is left over from test mode`
+    case 'use-old-endpoint':
+      return 'Stripe goes on by the endpoint that ours has replaced'
+    case 'forge':
+      return `somebody posts an event of ${act.who}'s, ${FORGERY_WORDS[act.how]}`
   }
 }
+
+const LABEL_WORDS: Readonly<Record<Exclude<SessionLabel, 'right'>, string>> = {
+  'another-pack': 'names another',
+  'unknown-pack': 'names one that we do not know',
+  'no-user': 'names no user',
+  'unknown-user': 'names a user who is not there',
+  capitals: 'names the user in capitals',
+}
+const FORGERY_WORDS = {
+  unsigned: 'unsigned',
+  'wrongly-signed': 'signed by themselves',
+  recorded: 'as Stripe has signed it an hour ago',
+} as const
 
 const PLAN_WORDS = { annual: 'annual', '28day': '28-day' } as const
 

@@ -72,7 +72,7 @@ const february = story({
     step(pia.buys('power'), pia.getsPack(2_000_000n), pia.has(7_000_000n)),
     step(pia.buysInTestMode('ultra')),
     step(tom.buys('mega', { pay: 'delayed' })),
-    step(adi.isAdjusted(-10_000n, 'correction', 2), adi.isTaken(10_000n), adi.has(20_000n)),
+    step(adi.isAdjusted(-10_000n, 'correction', { clicks: 2 }), adi.isTaken(10_000n), adi.has(20_000n)),
     step(ann.uses(80_000n), ann.spends(80_000n), ann.has(4_800_000n)),
     step(ann.failsToUse(5_000n), ann.spends(5_000n, { moves: 0n })),
     step(

@@ -1,5 +1,15 @@
 import type { PackId, PlanId } from '../../fixtures/stripe/prices.ts'
-import { type Act, checkStory, type ExpectedRow, type Step, type Story, type StoryPerson } from './story.ts'
+import {
+  type Act,
+  type AdminAct,
+  checkStory,
+  type ExpectedRow,
+  type ForgeryAct,
+  type SessionLabel,
+  type Step,
+  type Story,
+  type StoryPerson,
+} from './story.ts'
 
 /** What a step leads to: a row, a balance, an answer. */
 export type Told =
@@ -26,14 +36,22 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
     // What happens.
     buys: (
       pack: PackId,
-      how: { pay?: 'card' | 'delayed' | 'coupon'; quantity?: number; invoiced?: true } = {},
+      how: {
+        pay?: 'card' | 'delayed' | 'coupon'
+        quantity?: number
+        invoiced?: true
+        label?: SessionLabel
+      } = {},
     ): Act => ({
       ...about('buy-pack'),
       pack,
       pay: how.pay ?? 'card',
       quantity: how.quantity ?? 1,
       invoiced: how.invoiced ?? false,
+      label: how.label ?? 'right',
     }),
+    sessionIsMended: (): Act => about('mend-session'),
+    buysWorkshop: (): Act => about('buy-workshop'),
     buysInTestMode: (pack: PackId): Act => ({ ...about('test-mode-purchase'), pack }),
     debitSucceeds: (): Act => about('settle-delayed'),
     debitFails: (): Act => about('fail-delayed'),
@@ -48,12 +66,17 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
     paysHandMadeInvoice: (over: PlanId | 'amount'): Act => ({ ...about('manual-invoice'), over }),
     cancels: (at: 'now' | 'period-end'): Act => ({ ...about('cancel'), at }),
     isRefunded: (what: 'pack' | 'plan', cents: bigint): Act => ({ ...about('refund'), what, cents }),
-    isAdjusted: (delta: bigint, request: string, clicks = 1): Act => ({
+    isAdjusted: (
+      delta: bigint,
+      request: string,
+      how: Partial<Pick<AdminAct, 'clicks' | 'reason' | 'settles'>> = {},
+    ): Act => ({
       ...about('admin'),
       delta,
-      reason: `as agreed in ${request}`,
+      reason: how.reason ?? `as agreed in ${request}`,
       request,
-      clicks,
+      clicks: how.clicks ?? 1,
+      settles: how.settles ?? null,
     }),
     uses: (tokens: bigint, action = 'chat_conversation'): Act => ({
       ...about('use'),
@@ -69,6 +92,11 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
     }),
     losesSubscriptionRow: (to: string): Act => ({ ...about('give-subscription-row'), to }),
     regainsSubscriptionRow: (): Act => ({ ...about('give-subscription-row'), to: name }),
+    losesProfile: (): Act => about('lose-profile'),
+    regainsProfile: (): Act => about('regain-profile'),
+    balanceIsNull: (): Act => about('null-balance'),
+    hasRowLeftOver: (): Act => about('leave-subscription-row'),
+    isImpersonated: (how: ForgeryAct['how']): Act => ({ ...about('forge'), how }),
 
     // What comes of it.
     getsPack: adds('token_pack_purchase', 'checkout_session'),
@@ -92,6 +120,8 @@ export type Voice = ReturnType<typeof person>
 /** The plan has a new price in Stripe, and nobody has told our tiers. */
 export const ourTierLacksItsPrice = (plan: PlanId): Act => ({ do: 'set-tier-price', plan, known: false })
 export const ourTierGetsItsPrice = (plan: PlanId): Act => ({ do: 'set-tier-price', plan, known: true })
+
+export const theOldEndpointDelivers: Act = { do: 'use-old-endpoint' }
 
 /** What somebody does, and all that comes of it. */
 export function step(act: Act, ...told: readonly Told[]): Step {

@@ -22,6 +22,14 @@ const FINDINGS = {
   unpaidPackGranted: ['grant-has-evidence'],
   /** The tokens of one pack are granted, whatever the quantity. */
   quantityIgnored: ['grant-size-as-owed'],
+  /** What was paid for is not looked at: the pack that the session is labelled with is granted. */
+  labelBelieved: ['grant-size-as-owed'],
+  /** A session that names nobody, or somebody who is not there, is logged and answered 200. */
+  saleOfNobodyLost: ['evidence-has-grant'],
+  /** The row is written, and there is no balance to move. */
+  rowWithoutProfile: ['balance-is-ledger-sum-as-found'],
+  /** The function fails where the subscription has no row of its own; that is logged and answered 200. */
+  periodNotGranted: ['evidence-has-grant'],
   /** livemode is not looked at. */
   testModeGranted: ['test-mode-grants-nothing'],
   testModeGrantedTwice: ['one-grant-per-fact', 'test-mode-grants-nothing'],

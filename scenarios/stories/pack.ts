@@ -1,4 +1,4 @@
-import { person, step, story } from '../engine/voices.ts'
+import { isRefused, person, staysUndelivered, step, story, theOldEndpointDelivers } from '../engine/voices.ts'
 import { seenBy } from './findings.ts'
 
 const ann = person('ann')
@@ -75,6 +75,73 @@ export const packs = [
     title: 'the invoice of a pack grants nothing beside the pack',
     people: [ann],
     steps: [step(ann.buys('mega', { invoiced: true }), ann.getsPack(5_000_000n), ann.has(5_000_000n))],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+
+  // Grants what the session is labelled with, whatever was paid for; answers 200 to a pack that it does not know, or to
+  // a session that names nobody, and so never hears of it again (M23).
+  story({
+    name: 'pack-mislabelled',
+    title: 'a session that says something else than what was sold is granted when it is put right',
+    people: [ann],
+    steps: [
+      step(ann.buys('power', { label: 'another-pack' }), staysUndelivered),
+      step(ann.sessionIsMended(), ann.getsPack(2_000_000n), ann.has(2_000_000n)),
+      step(ann.buys('mega', { label: 'unknown-pack' }), staysUndelivered),
+      step(ann.sessionIsMended(), ann.getsPack(5_000_000n), ann.has(7_000_000n)),
+    ],
+    asFound: { red: seenBy('labelBelieved'), redTwice: seenBy('labelBelieved', 'packGrantedTwice') },
+  }),
+
+  // Answers 200 where nobody is named, or somebody who is not there (M22); takes an id in capitals for another one's.
+  story({
+    name: 'pack-of-nobody',
+    title: 'a session whose user is not there is granted when it is put right, one in capitals at once',
+    people: [ann],
+    steps: [
+      step(ann.buys('power', { label: 'no-user' }), staysUndelivered),
+      step(ann.sessionIsMended(), ann.getsPack(2_000_000n), ann.has(2_000_000n)),
+      step(ann.buys('power', { label: 'unknown-user' }), staysUndelivered),
+      step(ann.sessionIsMended(), ann.getsPack(2_000_000n), ann.has(4_000_000n)),
+      step(ann.buys('mega', { label: 'capitals' }), ann.getsPack(5_000_000n), ann.has(9_000_000n)),
+    ],
+    asFound: { red: seenBy('saleOfNobodyLost'), redTwice: seenBy('saleOfNobodyLost', 'packGrantedTwice') },
+  }),
+
+  // Takes whatever is sold once for a pack, and refuses it for ever.
+  story({
+    name: 'workshop',
+    title: 'what is no pack grants nothing, and is nothing to complain about',
+    people: [ann],
+    steps: [step(ann.buysWorkshop())],
+    asFound: { red: [], redTwice: [] },
+  }),
+
+  // Takes what comes without a signature, or with any; plays again what somebody has recorded; answers 200 where the
+  // signature does not fit, so that with a wrong secret every sale is lost in silence (M26).
+  story({
+    name: 'not-from-stripe',
+    title: 'an event that Stripe has not signed, or not lately, is refused',
+    people: [ann],
+    steps: [
+      step(ann.isImpersonated('unsigned'), isRefused),
+      step(ann.isImpersonated('wrongly-signed'), isRefused),
+      step(ann.buys('power'), ann.getsPack(2_000_000n), ann.has(2_000_000n)),
+      step(ann.isImpersonated('recorded'), isRefused),
+    ],
+    asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
+  }),
+
+  // Knows one secret: while one endpoint replaces another, the deliveries of one of them are lost (M26).
+  story({
+    name: 'endpoint-replaced',
+    title: 'while an endpoint is replaced, what either delivers is taken',
+    people: [ann],
+    steps: [
+      step(ann.buys('power'), ann.getsPack(2_000_000n), ann.has(2_000_000n)),
+      step(theOldEndpointDelivers),
+      step(ann.buys('mega'), ann.getsPack(5_000_000n), ann.has(7_000_000n)),
+    ],
     asFound: { red: [], redTwice: seenBy('packGrantedTwice') },
   }),
 ]

@@ -1,4 +1,5 @@
 import {
+  isRefused,
   ourTierGetsItsPrice,
   ourTierLacksItsPrice,
   person,
@@ -38,5 +39,49 @@ export const troubles = [
       step(gus.regainsSubscriptionRow(), gus.getsPlan(375_000n), gus.has(750_000n)),
     ],
     asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
+  }),
+
+  // Says that a grant has succeeded for somebody who has no balance to put it on, as it did.
+  story({
+    name: 'no-profile',
+    title: 'who has no profile is granted when there is one, and an admin is told so at once',
+    people: [gus],
+    steps: [
+      step(gus.losesProfile()),
+      step(gus.isAdjusted(1_000n, 'gift'), isRefused),
+      step(gus.buys('power'), staysUndelivered),
+      step(gus.regainsProfile(), gus.getsPack(2_000_000n), gus.has(2_000_000n)),
+    ],
+    asFound: {
+      red: seenBy('rowWithoutProfile', 'adjustedTwice'),
+      redTwice: seenBy('rowWithoutProfile', 'adjustedTwice', 'packGrantedTwice'),
+    },
+  }),
+
+  // Gives up where Stripe does not know a subscription of the user, and keeps every grant back.
+  story({
+    name: 'left-over-subscription',
+    title: 'a row left over from test mode keeps no tokens back',
+    people: [gus],
+    steps: [
+      step(gus.hasRowLeftOver()),
+      step(gus.starts28Day(), gus.getsPlan(375_000n), gus.has(375_000n)),
+      step(gus.renews(), gus.getsPlan(375_000n), gus.has(750_000n)),
+    ],
+    asFound: { red: seenBy('periodNotGranted'), redTwice: seenBy('periodNotGranted') },
+  }),
+
+  // Refuses a second running subscription of a user, since the table has one live row a user: what was paid for it is
+  // not granted.
+  story({
+    name: 'two-subscriptions',
+    title: 'who pays for two plans at the same time is granted both',
+    people: [hal],
+    steps: [
+      step(hal.startsAnnual(), hal.getsPlan(5_000_000n), hal.has(5_000_000n)),
+      step(hal.starts28Day(), hal.getsPlan(375_000n), hal.has(5_375_000n)),
+      step(hal.renews(), hal.getsPlan(375_000n), hal.has(5_750_000n)),
+    ],
+    asFound: { red: seenBy('annualOutsideLedger'), redTwice: seenBy('annualOutsideLedger') },
   }),
 ]

@@ -20,12 +20,19 @@ import { type Performance, Play } from '../../scenarios/engine/play.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 import { type Ground, givenGround, ownGround, revisionFor } from './ground.ts'
 
+/** An app that somebody else runs. */
+export interface Elsewhere {
+  readonly url: string
+  readonly webhookSecret: string
+  readonly oldWebhookSecret: string | undefined
+}
+
 /** What somebody wants to see played, checked. */
 export interface Order {
   readonly stories: readonly Story[]
   readonly plan: Plan
   /** Undefined: the reference app that fits the schema. */
-  readonly app: AppRevision | { readonly url: string; readonly webhookSecret: string } | undefined
+  readonly app: AppRevision | Elsewhere | undefined
   /** Undefined: our own. */
   readonly schema: Schema | undefined
   /** Undefined: each story on a database of its own. */
@@ -122,7 +129,7 @@ async function playOn(
   try {
     const app =
       typeof wanted === 'object'
-        ? appAt(wanted.url, wanted.webhookSecret)
+        ? appAt(wanted.url, wanted.webhookSecret, wanted.oldWebhookSecret)
         : await play.startApp(ground.app, { disturbed: needsProxy(plan) })
     const performances: Performance[] = []
     try {

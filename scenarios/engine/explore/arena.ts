@@ -4,7 +4,7 @@ import { type Entitlement, entitlements, parseEvidence } from '../../../audits/e
 import type { AppRevision } from '../../../fixtures/app/app.ts'
 import type { AppUnderTest } from '../app-under-test.ts'
 import { allRules, planFlag, withoutRow } from '../outcome.ts'
-import { isSame, leavesItsStep, type Plan, versionOf } from '../plan.ts'
+import { isSame, type JobRef, leavesItsStep, type Plan, versionOf } from '../plan.ts'
 import { type Performance, Play } from '../play.ts'
 import type { Story } from '../story.ts'
 import { EndState } from './end-state.ts'
@@ -113,7 +113,7 @@ export class Arena {
         plan: [],
         isWatched: false,
         onSent: (ref, what) => {
-          // What was refused is sent again, in steps to come too.
+          // What was refused is sent again, and with later steps: a plan speaks of the first time.
           if (ref.place > 0 && !measured.some((one) => isSame(one.ref, ref)))
             measured.push({ ref, what, statements, calls: this.#play.stripeCalls - callsBefore })
           statements = 0
@@ -195,7 +195,7 @@ export class Arena {
 
 /** What one delivery or request needs. */
 export interface Measured {
-  readonly ref: { readonly step: number; readonly place: number }
+  readonly ref: JobRef
   readonly what: string
   readonly statements: number
   readonly calls: number

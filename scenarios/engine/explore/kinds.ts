@@ -50,7 +50,7 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
         ],
       )
     case 'overlap':
-      return pairs(moving).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
+      return pairs(moving, story).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
   }
 }
 
@@ -140,14 +140,23 @@ function nth(places: readonly number[], n: number): number[] {
 
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1))
 
-/** The same twice; two of one step; one and what follows it in the next step, a request or another delivery. */
-function pairs(moving: readonly Measured[]): readonly (readonly JobRef[])[] {
+/**
+ * The same twice; two of one step; one and what follows it in the next step, a request or another delivery. Which of two
+ * requests is refused depends on which comes first, so what is refused overlaps nothing of another step.
+ */
+function pairs(moving: readonly Measured[], { steps }: Story): readonly (readonly JobRef[])[] {
+  const isRefused = ({ step }: JobRef) => steps[step - 1]?.answer === '4xx'
+
   const working = moving.filter(({ statements }) => statements > 0)
   const same = working.filter(({ what }) => what !== 'POST /api/ai/use').map(({ ref }) => [ref, ref])
   const others = working.flatMap((one, index) =>
     working
       .slice(index + 1)
-      .filter(({ ref }) => ref.step - one.ref.step <= 1)
+      .filter(
+        ({ ref }) =>
+          ref.step === one.ref.step ||
+          (ref.step - one.ref.step === 1 && !isRefused(ref) && !isRefused(one.ref)),
+      )
       .map(({ ref }) => [one.ref, ref]),
   )
   return [...same, ...others]

@@ -107,6 +107,7 @@ export class Doings {
       pay,
       quantity: dice.roll(2),
       invoiced: pay === 'card' && dice.onceIn(3),
+      label: 'right',
     }
   }
 
@@ -121,6 +122,7 @@ export class Doings {
       reason: `as agreed in ${request}`,
       request,
       clicks: dice.roll(2),
+      settles: null,
     }
   }
 }

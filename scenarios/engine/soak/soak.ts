@@ -4,7 +4,7 @@ import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import { startStandIn } from '../../../fixtures/stripe/stand-in.ts'
 import { evidenceOf } from '../cast.ts'
 import { WireProxy } from '../explore/wire-proxy.ts'
-import { addOtherTier, addUsers } from '../house.ts'
+import { addOtherTier, usersIn } from '../house.ts'
 import { readLedger, type Snapshot } from '../ledger.ts'
 import { allRules } from '../outcome.ts'
 import { STORIES } from '../stories.ts'
@@ -206,9 +206,10 @@ class Soak {
     this.#lives.push(life)
     this.#living.add(life)
     this.#figures.users++
-    await withDatabase(this.#options.plot.databaseUrl, (client) =>
-      addUsers(client, life.cast.people.values()),
-    )
+    await withDatabase(this.#options.plot.databaseUrl, async (client) => {
+      const addUsers = await usersIn(client)
+      await addUsers(life.cast.people.values())
+    })
     await life.live(goesOn)
     this.#living.delete(life)
   }
