@@ -9,6 +9,7 @@ import { IN_ORDER, TWICE } from './plan.ts'
 import { Play } from './play.ts'
 import { storiesNamed } from './stories.ts'
 import type { Story } from './story.ts'
+import { renderTimeline } from './timeline.ts'
 import { person, staysUndelivered, step, story } from './voices.ts'
 
 const asFound = { red: [], redTwice: [] }
@@ -87,9 +88,39 @@ describe('an app that is wrong is told so', () => {
     expect(invalidRequests[0]).toMatch(/^GET \/v1\/invoices\?limit=1000.* answered 400/)
   })
 
-  test('does not answer at all', async ({ play }) => {
-    const app = appAt('http://127.0.0.1:9', 'whsec_x')
-    await expect(play.perform(PACK, app, { plan: IN_ORDER })).rejects.toThrow('fetch failed')
+  // An engine that throws here takes the timeline with it; one that goes on waits half a minute for each delivery.
+  describe('gives no answer: the story ends there, and says where', () => {
+    test('because nothing listens', async ({ play }) => {
+      const gone = await serveHttp('nobody', () => new Response())
+      await gone.close()
+      const app = appAt(gone.url, 'whsec_x')
+      const { complaints, isCut, played } = await play.perform(PACK, app, { plan: IN_ORDER })
+      expect(complaints).toEqual([
+        expect.stringMatching(
+          /^step 1 \(ann buys a mega pack by card\): \S+ evt_\w+: http:\/\/127.0.0.1:\d+\/api\/stripe\/webhook can't be reached: nothing listens there \(ECONNREFUSED\)$/,
+        ),
+      ])
+      expect(isCut).toBe(true)
+      expect(renderTimeline(played, new Map())).toMatch(/evt_\w+ +– +\d+ ms {2}http.* can't be reached/)
+    })
+
+    test('because it takes the request and is silent', async ({ play, appThat }) => {
+      const app = await appThat(() => new Promise(() => {}))
+      const { complaints, isCut } = await play.perform(PACK, { ...app, patienceMs: 50 }, { plan: IN_ORDER })
+      expect(complaints).toEqual([
+        expect.stringMatching(/: \S+ evt_\w+: http\S+ did not answer within 0.05 s$/),
+      ])
+      expect(isCut).toBe(true)
+    })
+
+    test('because it is silent to a person’s request', async ({ play, appThat }) => {
+      const app = await appThat(() => new Promise(() => {}))
+      const [use] = storiesNamed(['use']) as [Story]
+      const { complaints } = await play.perform(use, { ...app, patienceMs: 50 }, { plan: IN_ORDER })
+      expect(complaints).toEqual([
+        expect.stringMatching(/did not answer within 0.05 s; \d+ more steps not played$/),
+      ])
+    })
   })
 })
 

@@ -5,6 +5,7 @@ import type { Kind } from '../../scenarios/engine/explore/kinds.ts'
 export interface Order {
   readonly url: string
   readonly app: 'repaired' | 'as-found'
+  readonly ownProcess: boolean
   readonly stories: readonly string[]
   readonly kinds: readonly Kind[]
   readonly shard: { readonly part: number; readonly of: number }
@@ -15,7 +16,7 @@ export interface Order {
 /** What a worker says: after each run, and at its end. */
 export type Said =
   | { readonly run: Kind; readonly left: number; readonly failed?: Failure }
-  | { readonly left: number }
+  | { readonly left: number; readonly hasGivenUp: boolean }
 
 export interface Failure {
   readonly text: string
@@ -51,7 +52,11 @@ export async function exploreInParallel({
       const shard = { part: part + of * worker, of: of * workers }
       const ended = await work({ ...order, shard }, (said) => {
         left.set(worker, said.left)
-        if (!('run' in said)) return
+        if ('hasGivenUp' in said) {
+          if (said.hasGivenUp)
+            problems.push(`the app gave no answer again and again: ${said.left} plans not begun`)
+          return
+        }
         runs.set(said.run, (runs.get(said.run) ?? 0) + 1)
         if (said.failed) failed.push(said.failed)
         const all = [...runs.values()].reduce((sum, n) => sum + n, 0)

@@ -13,11 +13,11 @@ const say = (said: Said) => process.send?.(said)
 const databases = new Databases(order.url)
 try {
   const database = await databases.create(order.app === 'as-found' ? 'as-found' : 'unified')
-  const arena = await Arena.open(database.url, order.app)
+  const arena = await Arena.open(database.url, order.app, { ownProcess: order.ownProcess })
   try {
     const red = await arena.redAsInstalled()
     if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
-    const { left } = await explore(arena, {
+    const { left, hasGivenUp } = await explore(arena, {
       stories: storiesNamed(order.stories),
       kinds: order.kinds,
       shard: order.shard,
@@ -28,11 +28,14 @@ try {
           run: kind,
           left: rest,
           ...(run.complaints.length > 0 && {
-            failed: { text: sayFailure(run), line: lineOf(order.app, run) },
+            failed: {
+              text: sayFailure(run),
+              line: `${lineOf(order.app, run)}${order.ownProcess ? ' --own-process' : ''}`,
+            },
           }),
         }),
     })
-    say({ left })
+    say({ left, hasGivenUp })
   } finally {
     await arena.close()
   }

@@ -26,22 +26,35 @@ const GRACE_MS = 200
 export class Arena {
   readonly #client: Client
   readonly #play: Play
-  readonly #app: AppUnderTest
+  #app: AppUnderTest
+  readonly #startApp: () => Promise<AppUnderTest>
   readonly #rules: RulesAtOnce
   readonly #reset: string
   /** By story and version: what is owed does not depend on how deliveries came. */
   readonly #owed = new Map<string, { text: string; entitlements: readonly Entitlement[] }>()
 
-  private constructor(client: Client, play: Play, app: AppUnderTest, rules: RulesAtOnce, reset: string) {
+  private constructor(
+    client: Client,
+    play: Play,
+    app: AppUnderTest,
+    startApp: () => Promise<AppUnderTest>,
+    rules: RulesAtOnce,
+    reset: string,
+  ) {
     this.#client = client
     this.#play = play
     this.#app = app
+    this.#startApp = startApp
     this.#rules = rules
     this.#reset = reset
   }
 
-  /** @param app a revision, or a directory of routes; the database fits it. */
-  static async open(databaseUrl: string, app: AppRevision | (string & {})): Promise<Arena> {
+  /** @param app a revision, or a directory of routes; the database fits it. `ownProcess`: plans may kill it. */
+  static async open(
+    databaseUrl: string,
+    app: AppRevision | (string & {}),
+    { ownProcess = false } = {},
+  ): Promise<Arena> {
     const client = new Client({ connectionString: databaseUrl, application_name: 'arena' })
     client.on('error', () => {})
     await client.connect()
@@ -53,7 +66,8 @@ export class Arena {
     const play = await Play.open({ databaseUrl })
     const rules = await RulesAtOnce.install(client)
     const reset = await makeReset(client)
-    return new Arena(client, play, await play.startApp(app, { disturbed: true }), rules, reset)
+    const startApp = () => play.startApp(app, { disturbed: true, ownProcess })
+    return new Arena(client, play, await startApp(), startApp, rules, reset)
   }
 
   /** The ids of the rules that are red whatever is played. */
@@ -74,6 +88,9 @@ export class Arena {
       ...(await this.#undeclared(story, plan, red)),
       ...(await this.#leftOpen()),
     ]
+    const ended = this.#app.process?.end
+    if (ended !== undefined && !performance.isCut) complaints.push(`after its last answer ${ended}`)
+    if (ended !== undefined || performance.isCut) await this.replaceApp()
     return { performance, red, complaints }
   }
 
@@ -112,6 +129,23 @@ export class Arena {
     await this.#app.close()
     await this.#play.close()
     await this.#client.end()
+  }
+
+  /** Whether the app forgets all that is not in its database when another one takes its place. */
+  get hasProcess(): boolean {
+    return this.#app.process !== undefined
+  }
+
+  /** Another one in its place: one that is gone, or gave no answer, would give none to the next plan either. */
+  async replaceApp(): Promise<void> {
+    const { process } = this.#app
+    if (process !== undefined) {
+      await process.kill()
+      await process.start()
+      return
+    }
+    await this.#app.close()
+    this.#app = await this.#startApp()
   }
 
   async #startAnew(): Promise<void> {

@@ -24,10 +24,15 @@ export interface Wanted {
 export interface Explored {
   /** Runs, by kind. */
   readonly runs: ReadonlyMap<Kind, number>
-  /** Plans (of overlaps: pairs) that were wanted and not begun when time was up. */
+  /** Plans (of overlaps of two: pairs) that were wanted and not begun when time was up. */
   readonly left: number
   readonly failed: readonly Run[]
+  /** The app gave no answer again and again: what is left was not begun. */
+  readonly hasGivenUp: boolean
 }
+
+/** An answer that does not come takes half a minute each. */
+const SILENCES = 3
 
 interface Task {
   readonly kind: Kind
@@ -43,13 +48,16 @@ export async function explore(arena: Arena, wanted: Wanted): Promise<Explored> {
   const runs = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]))
   const failed: Run[] = []
   const tasks = await tasksOf(arena, wanted)
-  const isOver = () => performance.now() >= wanted.until || wanted.isEnough?.() === true
+  let silences = 0
+  const isOver = () =>
+    performance.now() >= wanted.until || wanted.isEnough?.() === true || silences >= SILENCES
   let begun = 0
   const play = async (kind: Kind, story: Story, plan: Plan): Promise<Run> => {
     wanted.onBegin?.(story, plan)
-    const run = await arena.run(story, plan)
+    const run = await played(arena, story, plan)
     runs.set(kind, (runs.get(kind) ?? 0) + 1)
     if (run.complaints.length > 0) failed.push(run)
+    silences = run.performance.isCut ? silences + 1 : 0
     wanted.onRun?.(kind, run, tasks.length - begun)
     return run
   }
@@ -57,7 +65,7 @@ export async function explore(arena: Arena, wanted: Wanted): Promise<Explored> {
     if (isOver()) break
     begun++
     const [first] = plan
-    if (first?.do !== 'overlap') {
+    if (first?.do !== 'overlap' || first.turns !== '') {
       await play(kind, story, plan)
       continue
     }
@@ -69,7 +77,19 @@ export async function explore(arena: Arena, wanted: Wanted): Promise<Explored> {
       turns = nextTurns(run.performance.decisions, wanted.preemptions)
     }
   }
-  return { runs, left: tasks.length - begun, failed }
+  return { runs, left: tasks.length - begun, failed, hasGivenUp: silences >= SILENCES }
+}
+
+/** A run that is not as told is played again by an app that remembers nothing of the runs before. */
+async function played(arena: Arena, story: Story, plan: Plan): Promise<Run> {
+  const run = await arena.run(story, plan)
+  if (run.complaints.length === 0 || run.performance.isCut || !arena.hasProcess) return run
+  await arena.replaceApp()
+  const { complaints } = await arena.run(story, plan)
+  if (complaints.join() === run.complaints.join()) return run
+  const end = complaints.length === 0 ? 'is as told' : `ends otherwise (${complaints[0]})`
+  const difference = `after a restart of the app the same plan ${end}: the app keeps state in memory`
+  return { ...run, complaints: [...run.complaints, difference] }
 }
 
 async function tasksOf(arena: Arena, { stories, kinds, shard }: Wanted): Promise<readonly Task[]> {
