@@ -1,5 +1,6 @@
 import type { PackId, PlanId } from '../../fixtures/stripe/prices.ts'
-import { type Act, checkStory, type ExpectedRow, type Step, type Story, type StoryPerson } from './story.ts'
+import { checkStory } from './check-story.ts'
+import type { Act, ExpectedRow, Step, Story, StoryPerson } from './story.ts'
 
 /** What a step leads to: a row, a balance, an answer. */
 export type Told =
