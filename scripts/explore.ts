@@ -2,7 +2,7 @@ import { SingleBar } from 'cli-progress'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { startPostgres } from '../fixtures/postgres/server.ts'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
-import { KINDS, type Kind } from '../scenarios/engine/explore/kinds.ts'
+import { KINDS, KINDS_OF_PROCESSES, type Kind, SAMPLED_KINDS } from '../scenarios/engine/explore/kinds.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
 import { exploreInParallel, type Found } from './explore/parallel.ts'
@@ -10,6 +10,7 @@ import { WORKERS } from './workers.ts'
 
 interface Options {
   readonly app: 'repaired' | 'as-found'
+  readonly ownProcess?: true
   readonly kind?: readonly Kind[]
   readonly budget?: number
   readonly shard: { readonly part: number; readonly of: number }
@@ -27,6 +28,7 @@ const command = new Command('explore')
   .addOption(
     new Option('--app <app>', 'the reference app').choices(['repaired', 'as-found']).default('repaired'),
   )
+  .option('--own-process', `the app runs in a process of its own; for ${KINDS_OF_PROCESSES.join(' and ')}`)
   .option('--kind <kind>', `only these, repeatable: ${KINDS.join(', ')}`, kindsOf)
   .option(
     '--budget <time>',
@@ -52,8 +54,9 @@ process.exitCode = await main().catch(explain)
 
 async function main(): Promise<number> {
   await command.parseAsync()
-  const { app, kind, budget, shard } = command.opts<Options>()
+  const { app, ownProcess = false, kind, budget, shard } = command.opts<Options>()
   const stories = storiesNamed([...new Set(command.args)])
+  const kinds = kindsFor(app, ownProcess, kind)
   const server = await startPostgres()
   console.log(server.says)
   const bar = new SingleBar({
@@ -67,8 +70,9 @@ async function main(): Promise<number> {
     const found = await exploreInParallel({
       url: server.url,
       app,
+      ownProcess,
       stories,
-      kinds: kindsFor(app, kind),
+      kinds,
       shard,
       budgetMs: budget,
       workers: WORKERS,
@@ -84,27 +88,45 @@ async function main(): Promise<number> {
   }
 }
 
-function tell({ runs, left, failed }: Found, app: string, seconds: number): number {
+function tell({ runs, left, failed, hasGivenUp }: Found, app: string, seconds: number): number {
   for (const { text, line } of failed.slice(0, FAILURES_SHOWN))
     console.log(`\n${text}\n  to play it again: ${line}`)
   if (failed.length > FAILURES_SHOWN) console.log(`\n… and ${failed.length - FAILURES_SHOWN} more`)
   const all = [...runs.values()].reduce((sum, n) => sum + n, 0)
   console.log('')
-  for (const [kind, n] of runs) if (n > 0) console.log(`  ${kind.padEnd(12)}${String(n).padStart(8)} runs`)
+  for (const [kind, n] of runs)
+    if (n > 0)
+      console.log(
+        `  ${kind.padEnd(12)}${String(n).padStart(8)} runs${SAMPLED_KINDS.includes(kind) ? ', a sample' : ''}`,
+      )
   const rate = `${(all / seconds).toFixed(0)} a second`
-  const rest = left > 0 ? `; time was up, ${left} plans were not begun` : ''
-  console.log(
-    `${all} runs of ${app} in ${seconds.toFixed(0)} s, ${rate}${rest}: ${failed.length === 0 ? 'all as told' : `${failed.length} not as told`}`,
-  )
-  if (all === 0) return 2
+  const rest = left > 0 ? `; ${left} plans were not begun` : ''
+  if (hasGivenUp) console.error('explore: the app gave no answer again and again')
+  const verdict =
+    failed.length > 0 ? `${failed.length} not as told` : all > 0 ? 'all as told' : 'nothing was judged'
+  console.log(`${all} runs of ${app} in ${seconds.toFixed(0)} s, ${rate}${rest}: ${verdict}`)
+  if (hasGivenUp || all === 0) return 2
   return failed.length === 0 ? 0 : 1
 }
 
-/** The Data API, through which the app as found reaches Postgres, does not outlive faults at the wire. */
-function kindsFor(app: Options['app'], wanted: readonly Kind[] = KINDS): readonly Kind[] {
-  if (app === 'repaired' || !wanted.includes('fault')) return wanted
-  console.log('not played: faults, which the Data API in front of the app as found does not outlive')
-  return wanted.filter((kind) => kind !== 'fault')
+/** Of the kinds that are wanted, those that can be played; says of the others why not. Throws UsageError for none. */
+function kindsFor(
+  app: Options['app'],
+  ownProcess: boolean,
+  wanted: readonly Kind[] = KINDS,
+): readonly Kind[] {
+  const left = wanted.flatMap((kind): readonly (readonly [Kind, string])[] => {
+    if (app === 'as-found' && (kind === 'fault' || kind === 'killed'))
+      return [[kind, 'the Data API in front of the app as found does not outlive it']]
+    if (app === 'as-found' && kind === 'hangs') return [[kind, 'the app as found waits longer than Stripe']]
+    if (!ownProcess && KINDS_OF_PROCESSES.includes(kind)) return [[kind, 'needs --own-process']]
+    return []
+  })
+  const said = left.map(([kind, why]) => `not played: ${kind}, ${why}`)
+  const kinds = wanted.filter((kind) => !left.some(([one]) => one === kind))
+  if (kinds.length === 0) throw new UsageError(said.join('\n'))
+  for (const line of said) console.log(line)
+  return kinds
 }
 
 function kindsOf(value: string, before: readonly Kind[] = []): readonly Kind[] {

@@ -19,6 +19,7 @@ interface Options {
   readonly into?: string
   readonly evidence?: string
   readonly stripePort?: number
+  readonly ownProcess?: true
 }
 
 outliveReader()
@@ -50,6 +51,10 @@ const command = new Command('replay')
     `where the stand-in for Stripe's API listens; with --app URL ${STRIPE_PORT}, else any free port`,
     parsePort,
   )
+  .option(
+    '--own-process',
+    'start the reference app in a process of its own; a plan that kills or restarts it does so by itself',
+  )
   .addHelpText(
     'after',
     `
@@ -72,7 +77,7 @@ async function main(): Promise<number> {
 
 /** Checks everything that can be checked before anything is started. Throws UsageError. */
 async function read(names: readonly string[], options: Options): Promise<Order> {
-  const { app, schema, twice, plan, into, evidence, stripePort } = options
+  const { app, schema, twice, plan, into, evidence, stripePort, ownProcess } = options
   if (into !== undefined) checkDatabaseUrl(into)
   if (evidence !== undefined) {
     await access(dirname(evidence), constants.W_OK).catch(() => {
@@ -80,6 +85,11 @@ async function read(names: readonly string[], options: Options): Promise<Order> 
     })
   }
   const isOurs = app === undefined || app === 'as-found' || app === 'repaired'
+  if (!isOurs && ownProcess) {
+    throw new UsageError(
+      `--own-process and --app ${app}: what runs elsewhere has a process already; leave it out`,
+    )
+  }
   return {
     stories: storiesNamed([...new Set(names)]),
     plan: readPlan(twice, plan),
@@ -88,6 +98,7 @@ async function read(names: readonly string[], options: Options): Promise<Order> 
     into,
     evidence,
     standInPort: stripePort ?? (isOurs ? 0 : STRIPE_PORT),
+    ownProcess: ownProcess ?? false,
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Answer } from '../../fixtures/stripe/sign.ts'
+import { type Answer, send } from '../../fixtures/http-client.ts'
 import type { Cast } from './cast.ts'
 import type { AdminAct, UseAct } from './story.ts'
 
@@ -37,14 +37,16 @@ export function use(cast: Cast, { who, action, tokens, success }: UseAct): AppRe
   }
 }
 
-/** Throws when nothing answers at that URL. */
-export async function ask(appUrl: string, { route, headers, body }: AppRequest): Promise<Answer> {
-  const began = performance.now()
-  const answer = await fetch(`${appUrl}${route}`, {
-    method: 'POST',
-    redirect: 'manual',
-    headers: { 'content-type': 'application/json', ...headers },
-    body: JSON.stringify(body),
-  })
-  return { status: answer.status, body: await answer.text(), ms: performance.now() - began }
+/** Throws NoAnswer. */
+export function ask(
+  appUrl: string,
+  { route, headers, body }: AppRequest,
+  patienceMs?: number,
+): Promise<Answer> {
+  return send(
+    `${appUrl}${route}`,
+    JSON.stringify(body),
+    { 'content-type': 'application/json', ...headers },
+    patienceMs,
+  )
 }

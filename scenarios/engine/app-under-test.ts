@@ -1,7 +1,9 @@
 import { basename } from 'node:path'
-import { type AppRevision, startApp } from '../../fixtures/app/app.ts'
+import { setTimeout } from 'node:timers/promises'
+import { type AppEnv, type AppRevision, startApp } from '../../fixtures/app/app.ts'
 import type { LogLine } from '../../fixtures/captured-console.ts'
 import { startDataApi } from '../../fixtures/supabase/data-api.ts'
+import { AppProcess } from './app-process.ts'
 import { WireProxy } from './explore/wire-proxy.ts'
 
 /** Whatever answers on the webhook URL. */
@@ -17,6 +19,10 @@ export interface AppUnderTest {
   readonly log: readonly LogLine[]
   /** What its statements pass on their way to Postgres; without it they can't be disturbed. */
   readonly proxy?: WireProxy | undefined
+  /** Where it runs in one of its own; without it it can't be killed. */
+  readonly process?: AppProcess | undefined
+  /** How long it may take to answer; default: as long as Stripe waits. */
+  readonly patienceMs?: number | undefined
   close(): Promise<void>
 }
 
@@ -27,7 +33,12 @@ export interface AppGround {
   readonly stripeApiUrl: string
   /** Its statements pass a proxy, so that a plan can disturb them. */
   readonly disturbed?: boolean
+  /** It runs in a process of its own, so that a plan can kill it. */
+  readonly ownProcess?: boolean
 }
+
+/** How long an app may take to end. */
+const FAREWELL_MS = 3_000
 
 const WEBHOOK_SECRET = 'whsec_of_the_stories'
 const OLD_WEBHOOK_SECRET = 'whsec_of_the_old_endpoint'
@@ -45,7 +56,7 @@ export async function startReferenceApp(
   // As found it can be given one secret only.
   const oldWebhookSecret = revision === 'as-found' ? undefined : OLD_WEBHOOK_SECRET
   const api = await startDataApi(databaseUrl)
-  const app = await startApp(revision, {
+  const env: AppEnv = {
     DATABASE_URL: databaseUrl,
     SUPABASE_URL: api.url,
     SUPABASE_ANON_KEY: api.anonKey,
@@ -53,8 +64,11 @@ export async function startReferenceApp(
     STRIPE_SECRET_KEY: 'sk_live_of_the_stories',
     STRIPE_WEBHOOK_SECRET: [WEBHOOK_SECRET, oldWebhookSecret].filter((secret) => secret).join(','),
     STRIPE_API_HOST: ground.stripeApiUrl,
+    STRIPE_TIMEOUT_MS: '500',
     STRIPE_LIVEMODE: 'true',
-  })
+  }
+  const process = ground.ownProcess ? await AppProcess.start(revision, env) : undefined
+  const app = process ?? (await startApp(revision, env))
   return {
     name: basename(revision),
     url: app.url,
@@ -62,8 +76,10 @@ export async function startReferenceApp(
     oldWebhookSecret,
     log: app.log,
     proxy,
+    process,
     async close() {
-      await app.close()
+      // One that leaks its connections never comes to the end of them.
+      await Promise.race([app.close(), setTimeout(FAREWELL_MS, undefined, { ref: false })])
       await api.stop()
       await proxy?.close()
     },

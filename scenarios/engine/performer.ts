@@ -1,28 +1,35 @@
 import type { Client } from 'pg'
+import { type Answer, NoAnswer } from '../../fixtures/http-client.ts'
 import { UsageError } from '../../fixtures/postgres/usage-error.ts'
 import type { Delivery } from '../../fixtures/stripe/event.ts'
-import { type Answer, deliver, post, signatureHeader } from '../../fixtures/stripe/sign.ts'
+import { deliver, post, signatureHeader } from '../../fixtures/stripe/sign.ts'
 import type { StandIn } from '../../fixtures/stripe/stand-in.ts'
+import type { AppProcess } from './app-process.ts'
 import { type AppRequest, adjustment, ask, use } from './app-request.ts'
 import type { AppUnderTest } from './app-under-test.ts'
 import type { Cast } from './cast.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
+import type { WireGate, WireRequest } from './explore/wire-proxy.ts'
 import { actInHouse } from './house.ts'
 import { changesBetween, type Snapshot } from './ledger.ts'
 import {
   type As,
   type Directive,
+  type Fault,
+  isKill,
   isSame,
   isTwice,
   type JobRef,
+  type Kill,
   leavesItsStep,
+  needsOwnProcess,
   type Plan,
   printRef,
 } from './plan.ts'
 import { complaintsAboutRecords, stripeNow } from './records.ts'
 import { type ForgeryAct, type Step, type Story, say } from './story.ts'
-import { oneLine, type PlayedStep, type Sent } from './timeline.ts'
+import { oneLine, type PlayedStep, type Sent, UNANSWERED } from './timeline.ts'
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
 const ATTEMPTS = 3
@@ -75,9 +82,12 @@ export class Performer {
     this.#at = at
   }
 
-  async play(
-    story: Story,
-  ): Promise<{ played: PlayedStep[]; complaints: string[]; decisions: readonly Decision[] }> {
+  async play(story: Story): Promise<{
+    played: PlayedStep[]
+    complaints: string[]
+    decisions: readonly Decision[]
+    isCut: boolean
+  }> {
     const { client, cast, plan } = this.#at
     const users = new Map(story.people.map(({ name }) => [name, cast.person(name).userId]))
     const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
@@ -88,13 +98,24 @@ export class Performer {
     const first = this.#snapshot
     const atStripe = stripeNow(cast.stripe.world)
     this.#checkSteps(story.steps.length)
+    if (needsOwnProcess(plan)) this.#process()
     for (const [index, step] of story.steps.entries()) {
       const before = this.#snapshot
       this.#sent = []
-      const { subjects, answers } = await this.#act(step, index + 1)
-      for (const [name, balance] of Object.entries(step.balances)) balances.set(name, balance)
-      if (index === story.steps.length - 1) answers.push(...(await this.#last()))
+      const where = `step ${index + 1} (${say(step.act)})`
+      const done = await this.#carryOut(step, index + 1, story.steps.length).catch((error: unknown) => {
+        if (error instanceof NoAnswer) return error
+        throw error
+      })
       await this.#look()
+      if (done instanceof NoAnswer) {
+        const rest = story.steps.length - index - 1
+        this.#complaints.push(`${where}: ${done.message}${rest > 0 ? `; ${rest} more steps not played` : ''}`)
+        played.push({ step, sent: this.#sent, snapshot: this.#snapshot })
+        return { played, complaints: this.#complaints, decisions: this.#decisions, isCut: true }
+      }
+      const { subjects, answers } = done
+      for (const [name, balance] of Object.entries(step.balances)) balances.set(name, balance)
       told.push({ step, subjects })
       const complaints = [
         ...complaintsAboutAnswers(step, byStep ? answers : []),
@@ -102,14 +123,22 @@ export class Performer {
           ? complaintsAbout({ step, before, after: this.#snapshot, subjects, users, balances })
           : []),
       ]
-      this.#complaints.push(...complaints.map((one) => `step ${index + 1} (${say(step.act)}): ${one}`))
+      this.#complaints.push(...complaints.map((one) => `${where}: ${one}`))
       played.push({ step, sent: this.#sent, snapshot: this.#snapshot })
     }
     if (!byStep) {
       this.#complaints.push(...complaintsAboutEnd({ told, before: first, after: this.#snapshot, users }))
     }
     this.#complaints.push(...(await complaintsAboutRecords(client, cast.stripe.world, atStripe)))
-    return { played, complaints: this.#complaints, decisions: this.#decisions }
+    return { played, complaints: this.#complaints, decisions: this.#decisions, isCut: false }
+  }
+
+  /** A step, and what comes when all are over. Throws NoAnswer. */
+  async #carryOut(step: Step, number: number, of: number): Promise<{ subjects: Subjects; answers: Sent[] }> {
+    const { subjects, answers } = await this.#act(step, number)
+    if (this.#at.plan.some((one) => one.do === 'restart' && one.step === number)) await this.#restart()
+    if (number === of) answers.push(...(await this.#last()))
+    return { subjects, answers }
   }
 
   /** Does what the step says, and sends what comes of it, after what could not be delivered before. */
@@ -294,19 +323,29 @@ export class Performer {
       if (hits === 0) this.#missed(job, `made ${calls} calls of Stripe's API, not ${disturbance.call}`)
       return sent
     }
-    if (app.proxy === undefined)
+    const { proxy } = app
+    if (proxy === undefined)
       throw new PlanError("faults need an app whose statements pass the engine's proxy")
-    let statements = 0
-    app.proxy.gate = {
-      before: async () => (++statements === disturbance.statement ? disturbance.how : 'pass'),
-      after: async () => {},
-    }
-    const sent = await this.#attempt(job, 'same').finally(() => {
-      if (app.proxy) app.proxy.gate = undefined
+    const fault = new FaultAt(disturbance.statement, disturbance.how, () => this.#process().kill())
+    proxy.gate = fault
+    const sent = await this.#attempt(job, 'same', fault).finally(() => {
+      proxy.gate = undefined
     })
-    if (statements < disturbance.statement)
-      this.#missed(job, `sent ${statements} statements, not ${disturbance.statement}`)
+    if (fault.statements < disturbance.statement)
+      this.#missed(job, `sent ${fault.statements} statements, not ${disturbance.statement}`)
+    if (fault.hasKilled) await this.#process().start()
     return sent
+  }
+
+  #process(): AppProcess {
+    const { process } = this.#at.app
+    if (process === undefined) throw new PlanError(NEEDS_PROCESS)
+    return process
+  }
+
+  async #restart(): Promise<void> {
+    await this.#process().close()
+    await this.#process().start()
   }
 
   #missed(job: Job, why: string): void {
@@ -316,7 +355,7 @@ export class Performer {
   #checkSteps(steps: number): void {
     for (const directive of this.#at.plan) {
       const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
-      const step = directive.do === 'order' ? directive.step : Math.max(...refs.map((ref) => ref.step))
+      const step = 'step' in directive ? directive.step : Math.max(...refs.map((ref) => ref.step))
       if (step > steps) throw new PlanError(`step ${step}: the story has ${steps}`)
     }
   }
@@ -344,10 +383,10 @@ export class Performer {
       send(as) {
         if (as === 'aged') {
           const header = signatureHeader(delivery.body, secret(), new Date(Date.now() - AGED_MS))
-          return post(url, delivery.body, header)
+          return post(url, delivery.body, header, app.patienceMs)
         }
         const sent = as === 'renamed' ? renamed(delivery) : delivery
-        return deliver(url, sent, secret())
+        return deliver(url, sent, secret(), app.patienceMs)
       },
     }
   }
@@ -366,7 +405,7 @@ export class Performer {
       kind: 'forgery',
       what: 'POST /api/stripe/webhook',
       id: event.id,
-      send: () => post(`${app.url}/api/stripe/webhook`, body, signature()),
+      send: () => post(`${app.url}/api/stripe/webhook`, body, signature(), app.patienceMs),
     }
   }
 
@@ -377,16 +416,25 @@ export class Performer {
       kind,
       what: `POST ${request.route}`,
       id: request.id,
-      send: () => ask(app.url, request),
+      send: () => ask(app.url, request, app.patienceMs),
     }
   }
 
-  /** Sends once, and notes what it left in the database. */
-  async #attempt(job: Job, as: As): Promise<Sent> {
+  /** Sends once, and notes what it left in the database. Throws NoAnswer, unless that is the fault's doing. */
+  async #attempt(job: Job, as: As, fault?: FaultAt): Promise<Sent> {
     const { app, isWatched, onSent } = this.#at
     const before = this.#snapshot
     const logged = app.log.length
-    const { status, body, ms } = await job.send(as)
+    const began = performance.now()
+    const answer = await job.send(as).catch((error: unknown) => {
+      if (error instanceof NoAnswer) return error
+      throw error
+    })
+    const { status, body } =
+      answer instanceof NoAnswer
+        ? { status: UNANSWERED, body: fault?.hasKilled ? 'the app was killed' : answer.message }
+        : answer
+    const ms = performance.now() - began
     if (isWatched) await this.#look()
     const sent: Sent = {
       what: as === 'same' ? job.what : `${job.what} (${as})`,
@@ -399,6 +447,10 @@ export class Performer {
     }
     this.#sent.push(sent)
     onSent?.(job.ref, job.what)
+    if (answer instanceof NoAnswer && !fault?.hasKilled) {
+      const why = app.process?.end === undefined ? '' : `; ${app.process.end}`
+      throw new NoAnswer(`${sent.what} ${job.id}: ${answer.message}${why}`, { cause: answer })
+    }
     return sent
   }
 
@@ -406,6 +458,9 @@ export class Performer {
     this.#snapshot = await this.#at.readLedger()
   }
 }
+
+const NEEDS_PROCESS =
+  'to kill and restart the app it has to run in a process of its own: one of ours, with --own-process'
 
 /** The plan does not fit the story, or the app. */
 export class PlanError extends UsageError {}
@@ -415,6 +470,41 @@ interface DeliveryJob extends Job {
 }
 
 type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
+
+/** What happens to the app at its n-th statement. */
+class FaultAt implements WireGate {
+  statements = 0
+  hasKilled = false
+  readonly #statement: number
+  readonly #how: Fault | Kill
+  readonly #kill: () => Promise<void>
+  #hit: WireRequest | undefined
+
+  constructor(statement: number, how: Fault | Kill, kill: () => Promise<void>) {
+    this.#statement = statement
+    this.#how = how
+    this.#kill = kill
+  }
+
+  async before(request: WireRequest): Promise<'pass' | Fault> {
+    if (++this.statements !== this.#statement) return 'pass'
+    this.#hit = request
+    if (!isKill(this.#how)) return this.#how
+    if (this.#how === 'killed-after') return 'pass'
+    await this.#killNow()
+    // Nobody asks for it any more: Postgres gets no more of it than of a line that ends.
+    return 'ended'
+  }
+
+  async after(request: WireRequest): Promise<void> {
+    if (request === this.#hit && this.#how === 'killed-after') await this.#killNow()
+  }
+
+  async #killNow(): Promise<void> {
+    this.hasKilled = true
+    await this.#kill()
+  }
+}
 
 /** The same fact, told by another event. */
 function renamed({ event, body }: Delivery): Delivery {

@@ -27,8 +27,13 @@ export type Directive =
   | { readonly do: 'late'; readonly job: JobRef; readonly until: number | 'last' }
   /** All events are told in this version of the API. */
   | { readonly do: 'version'; readonly version: ApiVersion }
-  /** At the first attempt, at the app's n-th statement: it fails, its backend is ended before it, its answer is lost. */
-  | { readonly do: 'fault'; readonly job: JobRef; readonly statement: number; readonly how: Fault }
+  /**
+   * At the first attempt, at the app's n-th statement: it fails, its backend is ended before it, its answer is lost; or
+   * the app's process is killed before it, or when it is done and before its answer comes, and then started again.
+   */
+  | { readonly do: 'fault'; readonly job: JobRef; readonly statement: number; readonly how: Fault | Kill }
+  /** The app's process is stopped and started again when that step is over, before what comes last. */
+  | { readonly do: 'restart'; readonly step: number }
   /** At the first attempt, at the app's n-th call of Stripe's API. */
   | { readonly do: 'stripe'; readonly job: JobRef; readonly call: number; readonly how: StripeFault }
   /**
@@ -43,6 +48,8 @@ const AS = ['same', 'aged', 'renamed'] as const
 export type As = (typeof AS)[number]
 export const FAULTS = ['fails', 'ended', 'unanswered'] as const
 export type Fault = (typeof FAULTS)[number]
+export const KILLS = ['killed', 'killed-after'] as const
+export type Kill = (typeof KILLS)[number]
 export const STRIPE_FAULTS = ['429', '500', '404', 'hangs', 'cut'] as const
 export type StripeFault = (typeof STRIPE_FAULTS)[number]
 /** Without those that take as long as the app's own patience. */
@@ -71,6 +78,12 @@ export function leavesItsStep(plan: Plan): boolean {
 export const needsProxy = (plan: Plan): boolean =>
   plan.some((one) => one.do === 'fault' || one.do === 'overlap')
 
+export const isKill = (how: Fault | Kill): how is Kill => KILLS.some((one) => one === how)
+
+/** Whether the app must run in a process of its own. */
+export const needsOwnProcess = (plan: Plan): boolean =>
+  plan.some((one) => one.do === 'restart' || (one.do === 'fault' && isKill(one.how)))
+
 export const isTwice = (plan: Plan): boolean => plan.some((one) => one.do === 'twice')
 
 /** A plan as `parsePlan` reads it. */
@@ -98,6 +111,8 @@ function print(directive: Directive): string {
       return `version ${nameOf(directive.version)}`
     case 'fault':
       return `fault ${printRef(directive.job)} ${directive.statement} ${directive.how}`
+    case 'restart':
+      return `restart ${directive.step}`
     case 'stripe':
       return `stripe ${printRef(directive.job)} ${directive.call} ${directive.how}`
     case 'overlap': {
@@ -146,6 +161,7 @@ class Words {
       'late',
       'version',
       'fault',
+      'restart',
       'stripe',
       'overlap',
     ])
@@ -181,7 +197,14 @@ class Words {
         return { do: 'version', version: API_VERSIONS.find((one) => nameOf(one) === version) as ApiVersion }
       }
       case 'fault':
-        return { do: 'fault', job: this.#ref(), statement: this.#number(), how: this.#oneOf(FAULTS) }
+        return {
+          do: 'fault',
+          job: this.#ref(),
+          statement: this.#number(),
+          how: this.#oneOf([...FAULTS, ...KILLS]),
+        }
+      case 'restart':
+        return { do: 'restart', step: this.#number() }
       case 'stripe':
         return { do: 'stripe', job: this.#ref(), call: this.#number(), how: this.#oneOf(STRIPE_FAULTS) }
       case 'overlap': {

@@ -34,6 +34,8 @@ export interface Performance {
   readonly invalidRequests: readonly string[]
   /** Whose turn it was where deliveries overlapped. */
   readonly decisions: readonly Decision[]
+  /** The app gave no answer: it was played no further. */
+  readonly isCut: boolean
 }
 
 /**
@@ -93,17 +95,20 @@ export class Play {
 
   /**
    * Starts a revision of the reference app, or the app of another directory, on this play's database. `disturbed`: a plan
-   * may disturb its statements.
+   * may disturb its statements. `ownProcess`: it may kill it.
    */
-  startApp(revision: AppRevision | (string & {}), { disturbed = false } = {}): Promise<AppUnderTest> {
+  startApp(
+    revision: AppRevision | (string & {}),
+    { disturbed = false, ownProcess = false } = {},
+  ): Promise<AppUnderTest> {
     const { databaseUrl, stripeApiUrl } = this
-    return startReferenceApp(revision, { databaseUrl, stripeApiUrl, disturbed })
+    return startReferenceApp(revision, { databaseUrl, stripeApiUrl, disturbed, ownProcess })
   }
 
   /**
    * Plays a story, step by step, with people of its own or, given a cast, with those of an earlier story. It is played
-   * to its end whatever comes of it; what is not as told is in the result. Throws when the app does not answer at all,
-   * and when the story does what Stripe would refuse.
+   * to its end whatever comes of it, unless the app gives no answer; what is not as told is in the result. Throws when the
+   * story does what Stripe would refuse.
    */
   async perform(
     story: Story,
@@ -132,9 +137,9 @@ export class Play {
       onSent,
     })
     const refusedBefore = this.#standIn.invalidRequests.length
-    const { played, complaints, decisions } = await performer.play(story)
+    const { played, complaints, decisions, isCut } = await performer.play(story)
     const invalidRequests = this.#standIn.invalidRequests.slice(refusedBefore)
-    return { story, plan, app: app.name, cast: people, played, complaints, invalidRequests, decisions }
+    return { story, plan, app: app.name, cast: people, played, complaints, invalidRequests, decisions, isCut }
   }
 
   /** What is owed by all that was played here, as the file that the audit takes. */

@@ -137,35 +137,6 @@ export class StoryError extends Error {
   override name = 'StoryError'
 }
 
-/**
- * Checks that a story can come true: its people are known, and what its rows move is what its balances say.
- * Throws StoryError naming the story and the step.
- */
-export function checkStory(story: Story): Story {
-  const balances = new Map(story.people.map(({ name, balance }) => [name, balance]))
-  const fail = (where: string, what: string): never => {
-    throw new StoryError(`story ${story.name}, ${where}: ${what}`)
-  }
-  if (!/^[a-z0-9]+(-[a-z0-9]+)*$/.test(story.name)) fail('its name', 'must be kebab case')
-  if (balances.size !== story.people.length) fail('its people', 'one name is there twice')
-  for (const [index, { act, rows, balances: left }] of story.steps.entries()) {
-    const where = `step ${index + 1} (${say(act)})`
-    const named = [...('who' in act ? [act.who] : []), ...rows.map(({ who }) => who), ...Object.keys(left)]
-    const stranger = named.find((who) => !balances.has(who))
-    if (stranger !== undefined) fail(where, `"${stranger}" is not among its people`)
-    for (const who of balances.keys()) {
-      const moved = rows.filter((row) => row.who === who).reduce((sum, { delta }) => sum + delta, 0n)
-      const before = balances.get(who) ?? 0n
-      const after = left[who] ?? before
-      if (after !== before + moved) {
-        fail(where, `${who} had ${count(before)}, the rows move ${count(moved)}, but ${count(after)} is left`)
-      }
-      balances.set(who, after)
-    }
-  }
-  return story
-}
-
 /** An act in words. */
 export function say(act: Act): string {
   switch (act.do) {
@@ -227,7 +198,7 @@ export function say(act: Act): string {
     case 'leave-subscription-row':
       return `a subscription of ${act.who}'s is left over from test mode`
     case 'use-old-endpoint':
-      return 'Stripe goes on by the endpoint that ours has replaced'
+      return 'deliveries go on by the endpoint that ours has replaced'
     case 'forge':
       return `somebody posts an event of ${act.who}'s, ${FORGERY_WORDS[act.how]}`
   }

@@ -1,6 +1,9 @@
 import type { Changes, LedgerRow, Snapshot } from './ledger.ts'
 import { count, type Step, say } from './story.ts'
 
+/** In the place of a status: there was no answer. */
+export const UNANSWERED = 0
+
 /** One HTTP request to the app under test, and what it left in the database. */
 export interface Sent {
   /** The event's type, or the route of a request. */
@@ -50,8 +53,9 @@ export function renderTimeline(played: readonly PlayedStep[], names: ReadonlyMap
 }
 
 function renderSent({ what, id, status, body, ms }: Sent): string {
-  const told = status < 400 ? '' : `  ${oneLine(body)}`
-  return `     ${what.padEnd(44)} ${id.padEnd(30)} ${status} ${String(Math.round(ms)).padStart(5)} ms${told}`
+  const told = status >= 200 && status < 400 ? '' : `  ${oneLine(body)}`
+  const code = status === UNANSWERED ? ' – ' : status
+  return `     ${what.padEnd(44)} ${id.padEnd(30)} ${code} ${String(Math.round(ms)).padStart(5)} ms${told}`
 }
 
 function renderChanges({ added, altered, balances }: Changes, nameOf: NameOf): string[] {

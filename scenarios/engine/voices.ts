@@ -1,14 +1,14 @@
 import type { PackId, PlanId } from '../../fixtures/stripe/prices.ts'
-import {
-  type Act,
-  type AdminAct,
-  checkStory,
-  type ExpectedRow,
-  type ForgeryAct,
-  type SessionLabel,
-  type Step,
-  type Story,
-  type StoryPerson,
+import { checkStory } from './check-story.ts'
+import type {
+  Act,
+  AdminAct,
+  ExpectedRow,
+  ForgeryAct,
+  SessionLabel,
+  Step,
+  Story,
+  StoryPerson,
 } from './story.ts'
 
 /** What a step leads to: a row, a balance, an answer. */

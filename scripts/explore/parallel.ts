@@ -1,7 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Measured } from '../../scenarios/engine/explore/arena.ts'
-import { explore, type Player, tasksOf } from '../../scenarios/engine/explore/explore.ts'
+import {
+  type Explored,
+  explore,
+  type PlayedTask,
+  type Player,
+  tasksOf,
+} from '../../scenarios/engine/explore/explore.ts'
 import type { Kind } from '../../scenarios/engine/explore/kinds.ts'
 import { type Plan, printPlan } from '../../scenarios/engine/plan.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
@@ -10,6 +16,7 @@ import type { Story } from '../../scenarios/engine/story.ts'
 export interface Ground {
   readonly url: string
   readonly app: 'repaired' | 'as-found'
+  readonly ownProcess: boolean
 }
 
 export interface Order extends Ground {
@@ -29,7 +36,7 @@ export type Ask =
 export type Answer =
   | { readonly red: readonly string[] }
   | { readonly anatomy: readonly Measured[] }
-  | { readonly failure: Failure | undefined; readonly next: Plan | undefined }
+  | (Omit<PlayedTask<never>, 'result'> & { readonly failure: Failure | undefined })
   | { readonly problem: string }
 
 export interface Failure {
@@ -37,9 +44,7 @@ export interface Failure {
   readonly line: string
 }
 
-export interface Found {
-  readonly runs: ReadonlyMap<Kind, number>
-  readonly left: number
+export interface Found extends Explored {
   readonly failed: readonly Failure[]
 }
 
@@ -86,8 +91,8 @@ export async function exploreInParallel({
 const playerOf =
   (worker: Worker): Player<Failure | undefined> =>
   async ({ story, plan }) => {
-    const { failure, next } = await worker.ask<'failure'>({ do: 'play', story: story.name, plan })
-    return { result: failure, next }
+    const { failure, ...rest } = await worker.ask<'failure'>({ do: 'play', story: story.name, plan })
+    return { result: failure, ...rest }
   }
 
 /** Each story by whichever worker is free. */

@@ -13,7 +13,7 @@ const PREEMPTIONS = 2
 const [ground] = (await once(process, 'message')) as [Ground]
 const databases = new Databases(ground.url)
 const database = await databases.create(ground.app === 'as-found' ? 'as-found' : 'unified')
-const arena = await Arena.open(database.url, ground.app)
+const arena = await Arena.open(database.url, ground.app, { ownProcess: ground.ownProcess })
 const play = playerIn(arena, PREEMPTIONS)
 
 const named = (name: string): Story => storiesNamed([name])[0] as Story
@@ -26,9 +26,10 @@ async function answer(ask: Ask): Promise<Answer> {
       return { anatomy: await arena.anatomy(named(ask.story)) }
     case 'play': {
       const { plan } = ask
-      const { result: run, next } = await play({ story: named(ask.story), plan })
-      if (run.complaints.length === 0) return { failure: undefined, next }
-      return { failure: { text: sayFailure(run), line: lineOf(ground.app, run) }, next }
+      const { result: run, ...rest } = await play({ story: named(ask.story), plan })
+      if (run.complaints.length === 0) return { failure: undefined, ...rest }
+      const line = `${lineOf(ground.app, run)}${ground.ownProcess ? ' --own-process' : ''}`
+      return { failure: { text: sayFailure(run), line }, ...rest }
     }
   }
 }

@@ -56,7 +56,6 @@ function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<Played>
     worker.on('message', (message) => {
       const said = message as Said
       if ('score' in said) score = said.score
-      else if ('silent' in said) score = killedBy(said.silent)
       else {
         last = said.playing
         runs++

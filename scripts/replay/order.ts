@@ -15,7 +15,7 @@ import {
   renderOutcome,
   renderPerformance,
 } from '../../scenarios/engine/outcome.ts'
-import { needsProxy, type Plan } from '../../scenarios/engine/plan.ts'
+import { needsOwnProcess, needsProxy, type Plan } from '../../scenarios/engine/plan.ts'
 import { type Performance, Play } from '../../scenarios/engine/play.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 import { type Ground, givenGround, ownGround, revisionFor } from './ground.ts'
@@ -39,6 +39,8 @@ export interface Order {
   readonly into: string | undefined
   readonly evidence: string | undefined
   readonly standInPort: number
+  /** Our app runs in a process of its own, even where the plan does without. */
+  readonly ownProcess: boolean
 }
 
 /**
@@ -117,7 +119,7 @@ async function groundOf(order: Order, databases: Databases): Promise<Ground> {
 async function playOn(
   databaseUrl: string,
   stories: readonly Story[],
-  { app: wanted, plan, standInPort, schema }: Order,
+  { app: wanted, plan, standInPort, schema, ownProcess }: Order,
   ground: Ground,
   stripeMockUrl: string | undefined,
 ): Promise<Outcome> {
@@ -130,7 +132,10 @@ async function playOn(
     const app =
       typeof wanted === 'object'
         ? appAt(wanted.url, wanted.webhookSecret, wanted.oldWebhookSecret)
-        : await play.startApp(ground.app, { disturbed: needsProxy(plan) })
+        : await play.startApp(ground.app, {
+            disturbed: needsProxy(plan),
+            ownProcess: ownProcess || needsOwnProcess(plan),
+          })
     const performances: Performance[] = []
     try {
       if (typeof wanted === 'object') console.log(`Stripe's API answers at ${play.stripeApiUrl}`)

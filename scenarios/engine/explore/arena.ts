@@ -28,7 +28,8 @@ const GRACE_MS = 200
 export class Arena {
   readonly #client: Client
   readonly #play: Play
-  readonly #app: AppUnderTest
+  #app: AppUnderTest
+  readonly #startApp: () => Promise<AppUnderTest>
   readonly #rules: RulesAtOnce
   readonly #reset: string
   readonly #endState: EndState
@@ -41,12 +42,14 @@ export class Arena {
     client: Client,
     play: Play,
     app: AppUnderTest,
+    startApp: () => Promise<AppUnderTest>,
     rules: RulesAtOnce,
     tables: readonly Table[],
   ) {
     this.#client = client
     this.#play = play
     this.#app = app
+    this.#startApp = startApp
     this.#rules = rules
     this.#reset = resetOf(tables)
     this.#endState = new EndState(
@@ -55,8 +58,12 @@ export class Arena {
     )
   }
 
-  /** @param app a revision, or a directory of routes; the database fits it. */
-  static async open(databaseUrl: string, app: AppRevision | (string & {})): Promise<Arena> {
+  /** @param app a revision, or a directory of routes; the database fits it. `ownProcess`: plans may kill it. */
+  static async open(
+    databaseUrl: string,
+    app: AppRevision | (string & {}),
+    { ownProcess = false } = {},
+  ): Promise<Arena> {
     const client = new Client({ connectionString: databaseUrl, application_name: 'arena' })
     client.on('error', () => {})
     await client.connect()
@@ -69,7 +76,8 @@ export class Arena {
     const play = await Play.open({ databaseUrl })
     const rules = await RulesAtOnce.install(client)
     const tables = await copyTables(client)
-    return new Arena(client, play, await play.startApp(app, { disturbed: true }), rules, tables)
+    const startApp = () => play.startApp(app, { disturbed: true, ownProcess })
+    return new Arena(client, play, await startApp(), startApp, rules, tables)
   }
 
   /** The ids of the rules that are red whatever is played. */
@@ -90,6 +98,9 @@ export class Arena {
       ...(await this.#undeclared(story, plan, red)),
       ...(await this.#leftOpen()),
     ]
+    const ended = this.#app.process?.end
+    if (ended !== undefined && !performance.isCut) complaints.push(`after its last answer ${ended}`)
+    if (ended !== undefined || performance.isCut) await this.replaceApp()
     return { performance, red, complaints }
   }
 
@@ -130,6 +141,23 @@ export class Arena {
     await this.#app.close()
     await this.#play.close()
     await this.#client.end()
+  }
+
+  /** Whether the app forgets all that is not in its database when another one takes its place. */
+  get hasProcess(): boolean {
+    return this.#app.process !== undefined
+  }
+
+  /** Another one in its place: one that is gone, or gave no answer, would give none to the next plan either. */
+  async replaceApp(): Promise<void> {
+    const { process } = this.#app
+    if (process !== undefined) {
+      await process.kill()
+      await process.start()
+      return
+    }
+    await this.#app.close()
+    this.#app = await this.#startApp()
   }
 
   /** @returns the moment, as jsonb prints it */

@@ -13,10 +13,18 @@ export interface Task {
   readonly rank: number
 }
 
-/** Plays a task; `next`: what is to be tried after it, now that it is known what happened. */
-export type Player<R> = (
-  task: Pick<Task, 'story' | 'plan'>,
-) => Promise<{ readonly result: R; readonly next: Plan | undefined }>
+export type Player<R> = (task: Pick<Task, 'story' | 'plan'>) => Promise<PlayedTask<R>>
+
+export interface PlayedTask<R> {
+  readonly result: R
+  /** What is to be tried after it, now that it is known what happened. */
+  readonly next: Plan | undefined
+  /** The app gave no answer. */
+  readonly isCut: boolean
+}
+
+/** An answer that does not come takes half a minute each. */
+const SILENCES = 3
 
 export interface Wanted<R> {
   /** When to begin nothing new, by performance.now(); undefined: all is played. */
@@ -30,8 +38,10 @@ export interface Wanted<R> {
 export interface Explored {
   /** Runs, by kind. */
   readonly runs: ReadonlyMap<Kind, number>
-  /** Plans (of overlaps: pairs) that were wanted and not begun when time was up. */
+  /** Plans (of overlaps of two: pairs) that were wanted and not begun when time was up. */
   readonly left: number
+  /** The app gave no answer again and again: what is left was not begun. */
+  readonly hasGivenUp: boolean
 }
 
 /**
@@ -47,21 +57,35 @@ export async function explore<R>(
   const queues = [...Map.groupBy(tasks, ({ rank }) => rank)]
     .toSorted(([a], [b]) => a - b)
     .map(([, queue]) => queue)
+  let silences = 0
   const left = () => queues.reduce((sum, { length }) => sum + length, 0)
   await Promise.all(
     players.map(async (play) => {
-      while (performance.now() < until && !isEnough()) {
+      while (performance.now() < until && !isEnough() && silences < SILENCES) {
         const queue = queues.find(({ length }) => length > 0)
         const task = queue?.shift()
         if (queue === undefined || task === undefined) break
-        const { result, next } = await play(task)
+        const { result, next, isCut } = await play(task)
+        silences = isCut ? silences + 1 : 0
         runs.set(task.kind, (runs.get(task.kind) ?? 0) + 1)
         if (next !== undefined) queue.push({ ...task, plan: next })
         onRun?.(task, result, left())
       }
     }),
   )
-  return { runs, left: left() }
+  return { runs, left: left(), hasGivenUp: silences >= SILENCES }
+}
+
+/** A run that is not as told is played again by an app that remembers nothing of the runs before. */
+async function played(arena: Arena, story: Story, plan: Plan): Promise<Run> {
+  const run = await arena.run(story, plan)
+  if (run.complaints.length === 0 || run.performance.isCut || !arena.hasProcess) return run
+  await arena.replaceApp()
+  const { complaints } = await arena.run(story, plan)
+  if (complaints.join() === run.complaints.join()) return run
+  const end = complaints.length === 0 ? 'is as told' : `ends otherwise (${complaints[0]})`
+  const difference = `after a restart of the app the same plan ${end}: the app keeps state in memory`
+  return { ...run, complaints: [...run.complaints, difference] }
 }
 
 /**
@@ -71,12 +95,13 @@ export async function explore<R>(
  */
 export function playerIn(arena: Arena, preemptions: number): Player<Run> {
   return async ({ story, plan }) => {
-    const run = await arena.run(story, plan)
+    const run = await played(arena, story, plan)
+    const { decisions, isCut } = run.performance
     const [first] = plan
+    const isPair = first?.do === 'overlap' && first.jobs.length === 2
     // The first failure of those that overlap tells enough.
-    if (first?.do !== 'overlap' || run.complaints.length > 0) return { result: run, next: undefined }
-    const turns = nextTurns(run.performance.decisions, preemptions)
-    return { result: run, next: turns === undefined ? undefined : [{ ...first, turns }] }
+    const turns = isPair && run.complaints.length === 0 ? nextTurns(decisions, preemptions) : undefined
+    return { result: run, next: isPair && turns !== undefined ? [{ ...first, turns }] : undefined, isCut }
   }
 }
 

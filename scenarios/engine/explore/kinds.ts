@@ -1,16 +1,39 @@
+import { createHash } from 'node:crypto'
 import { API_VERSIONS, DEFAULT_API_VERSION } from '../../../fixtures/stripe/versions.ts'
-import { FAULTS, type JobRef, type Plan, QUICK_STRIPE_FAULTS, TWICE } from '../plan.ts'
+import { FAULTS, type JobRef, KILLS, type Plan, QUICK_STRIPE_FAULTS, TWICE } from '../plan.ts'
 import type { Story } from '../story.ts'
 import type { Measured } from './arena.ts'
 import { type Choices, everyWay } from './choices.ts'
 
 /** The ways in which a story can reach the app, cheapest and most telling first. */
-export const KINDS = ['shape', 'fault', 'overlap', 'late', 'redelivery', 'order', 'stripe'] as const
+export const KINDS = [
+  'shape',
+  'fault',
+  'overlap',
+  'late',
+  'redelivery',
+  'order',
+  'overlap-3',
+  'stripe',
+  'hangs',
+  'killed',
+  'restart',
+] as const
 export type Kind = (typeof KINDS)[number]
+
+/** Those that kill or restart the app: for one in a process of its own. */
+export const KINDS_OF_PROCESSES: readonly Kind[] = ['killed', 'restart']
+
+/** Those that are too many to be played all: a seeded sample of each story's. */
+export const SAMPLED_KINDS: readonly Kind[] = ['overlap-3']
 
 /** All orders of one step are played up to here. */
 const ALL_ORDERS_UP_TO = 5_040
 const SAMPLED_ORDERS = 500
+
+/** So many threes of a story overlap, each by so many turns. */
+const TRIPLES = 6
+const TURNS_OF_A_TRIPLE = 8
 
 /** Events, and requests, that a token can move by. */
 export const MOVES =
@@ -21,6 +44,7 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
   const moving = anatomy.filter(({ what, statements }) => statements > 0 || MOVES.test(what))
   const deliveries = anatomy.filter(({ what }) => !what.startsWith('POST '))
   const movingDeliveries = moving.filter(({ what }) => !what.startsWith('POST '))
+  const calling = anatomy.filter(({ calls }) => calls > 0)
   switch (kind) {
     case 'redelivery':
       return [TWICE, ...fromAll(deliveries, redelivery(movingDeliveries))]
@@ -42,15 +66,29 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
       return fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
         return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(FAULTS) }]
       })
+    case 'killed':
+      return fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
+        return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(KILLS) }]
+      })
+    case 'restart':
+      return movingDeliveries.map(({ ref: job }) => [
+        { do: 'restart', step: job.step },
+        { do: 'again', job, when: 'last', as: 'same' },
+      ])
     case 'stripe':
-      return fromAll(
-        anatomy.filter(({ calls }) => calls > 0),
-        ({ ref: job, calls }, choices) => [
-          { do: 'stripe', job, call: choices.pick(calls) + 1, how: choices.one(QUICK_STRIPE_FAULTS) },
-        ],
-      )
+      return fromAll(calling, ({ ref: job, calls }, choices) => [
+        { do: 'stripe', job, call: choices.pick(calls) + 1, how: choices.one(QUICK_STRIPE_FAULTS) },
+      ])
+    case 'hangs':
+      return fromAll(calling, ({ ref: job, calls }, choices) => [
+        { do: 'stripe', job, call: choices.pick(calls) + 1, how: 'hangs' },
+      ])
     case 'overlap':
       return pairs(moving, story).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
+    case 'overlap-3':
+      return triples(story, moving).flatMap((jobs) =>
+        drawnTurns(story, jobs).map((turns): Plan => [{ do: 'overlap', jobs, turns }]),
+      )
   }
 }
 
@@ -160,4 +198,32 @@ function pairs(moving: readonly Measured[], { steps }: Story): readonly (readonl
       .map(({ ref }) => [one.ref, ref]),
   )
   return [...same, ...others]
+}
+
+/** Some of: the same three times; the same twice, and what follows it in its step or the next. */
+function triples(story: Story, moving: readonly Measured[]): readonly (readonly JobRef[])[] {
+  const working = moving.filter(({ statements }) => statements > 0)
+  const all = working.flatMap((one, index) =>
+    one.what === 'POST /api/ai/use'
+      ? []
+      : working
+          .slice(index)
+          .filter(({ ref }) => ref.step - one.ref.step <= 1)
+          .map(({ ref }) => [one.ref, one.ref, ref]),
+  )
+  const drawn = (jobs: readonly JobRef[]) => digest(story, jobs, 0).toString('hex')
+  return all.toSorted((a, b) => (drawn(a) < drawn(b) ? -1 : 1)).slice(0, TRIPLES)
+}
+
+function drawnTurns(story: Story, jobs: readonly JobRef[]): readonly string[] {
+  return Array.from({ length: TURNS_OF_A_TRIPLE }, (_, index) =>
+    [...digest(story, jobs, index + 1)].map((byte) => 'ABC'[byte % 3]).join(''),
+  )
+}
+
+/** Chance that is the same in each run. */
+function digest({ name }: Story, jobs: readonly JobRef[], n: number): Buffer {
+  return createHash('sha256')
+    .update(JSON.stringify([name, jobs, n]))
+    .digest()
 }

@@ -1,5 +1,6 @@
+import type { Answer } from '../../../fixtures/http-client.ts'
 import type { Delivery } from '../../../fixtures/stripe/event.ts'
-import { type Answer, deliver } from '../../../fixtures/stripe/sign.ts'
+import { deliver } from '../../../fixtures/stripe/sign.ts'
 import { type AppRequest, adjustment, ask, use } from '../app-request.ts'
 import { Cast } from '../cast.ts'
 import { MOVES } from '../explore/kinds.ts'
@@ -248,5 +249,5 @@ const isTaken = ({ status }: Answer): boolean => status >= 200 && status < 300
 
 function unanswered(error: unknown): Answer {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return { status: NO_ANSWER, body: cause instanceof Error ? cause.message : String(cause), ms: 0 }
+  return { status: NO_ANSWER, body: cause instanceof Error ? cause.message : String(cause), location: null, ms: 0 }
 }
