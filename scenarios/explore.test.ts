@@ -2,6 +2,8 @@ import { describe, expect } from 'vitest'
 import { Arena, lineOf, type Run } from './engine/explore/arena.ts'
 import { explore, playerIn, sayFailure, tasksOf } from './engine/explore/explore.ts'
 import { KINDS_OF_PROCESSES, type Kind } from './engine/explore/kinds.ts'
+import { renderPerformance } from './engine/outcome.ts'
+import { parsePlan } from './engine/plan.ts'
 import { storiesNamed } from './engine/stories.ts'
 import type { Story } from './engine/story.ts'
 import { test } from './support/test.ts'
@@ -16,6 +18,8 @@ const FIXED: readonly (readonly [story: string, kinds: readonly Kind[]])[] = [
   ['admin-grant-and-deduct', ['overlap']],
   ['annual-start', ['shape']],
 ]
+
+const [PACK] = storiesNamed(['pack-paid']) as [Story]
 
 describe('the repaired app, whatever comes twice, late, in another order, disturbed or at the same time', () => {
   for (const [name, kinds] of FIXED) {
@@ -43,23 +47,37 @@ describe('the repaired app, whatever comes twice, late, in another order, distur
   }
 })
 
+const SAME_TWICE = parsePlan('overlap 1.5+1.5 AABB')
+
 // Would catch: a wait for a lock that is taken for a stop, or a fault that never hits: everything would be green.
 test('the app as found is red where a delivery comes again at the same time', async ({ database }) => {
   const arena = await Arena.open((await database('as-found')).url, 'as-found')
   try {
-    const [story] = storiesNamed(['pack-paid'])
-    if (story === undefined) throw new Error('no story')
-    const { red } = await arena.run(story, [
-      {
-        do: 'overlap',
-        jobs: [
-          { step: 1, place: 5 },
-          { step: 1, place: 5 },
-        ],
-        turns: '',
-      },
-    ])
+    const { red } = await arena.run(PACK, SAME_TWICE)
     expect(red).toContain('one-grant-per-fact')
+  } finally {
+    await arena.close()
+  }
+})
+
+test('the timeline of deliveries that overlap tells whose statement waited for whom', async ({
+  database,
+}) => {
+  const arena = await Arena.open((await database('unified')).url, 'repaired')
+  try {
+    const { performance } = await arena.run(PACK, SAME_TWICE, { isWatched: true })
+    const grants = renderPerformance(performance)
+      .split('\n')
+      .filter((line) => / (select public\.grant_token_pack|commit)/.test(line))
+      .map((line) => line.trim().replace(/\(.*(?= [→…] )/, ''))
+    expect(grants).toEqual([
+      '| A  select public.grant_token_pack … stops before a write',
+      '| B  select public.grant_token_pack … waits for a lock',
+      '| A  select public.grant_token_pack → SELECT 1',
+      '| A  commit → COMMIT',
+      '| B  select public.grant_token_pack → SELECT 1',
+      '| B  commit → COMMIT',
+    ])
   } finally {
     await arena.close()
   }

@@ -17,6 +17,7 @@ interface Options {
 }
 
 const FAILURES_SHOWN = 20
+const TIMELINES_SHOWN = 3
 
 outliveReader()
 
@@ -89,8 +90,10 @@ async function main(): Promise<number> {
 }
 
 function tell({ runs, left, failed, hasGivenUp }: Found, app: string, seconds: number): number {
-  for (const { text, line } of failed.slice(0, FAILURES_SHOWN))
+  for (const [index, { text, timeline, line }] of failed.slice(0, FAILURES_SHOWN).entries()) {
     console.log(`\n${text}\n  to play it again: ${line}`)
+    if (index < TIMELINES_SHOWN) console.log(timeline)
+  }
   if (failed.length > FAILURES_SHOWN) console.log(`\n… and ${failed.length - FAILURES_SHOWN} more`)
   const all = [...runs.values()].reduce((sum, n) => sum + n, 0)
   console.log('')

@@ -272,7 +272,7 @@ export class Performer {
       turnsOf(turns),
     )
     this.#decisions.push(...decisions)
-    // In an arena they stay for the next run.
+    // Else they stay for the next run.
     if (this.#at.isWatched) await proxy.removeStops()
     const answers: Sent[] = []
     for (const [index, result] of results.entries()) {
@@ -442,6 +442,7 @@ export class Performer {
       status,
       body,
       ms,
+      statements: app.proxy?.log?.take() ?? [],
       logged: app.log.slice(logged).flatMap(({ level, text }) => (TROUBLE.has(level) ? [text] : [])),
       changes: changesBetween(before, this.#snapshot),
     }

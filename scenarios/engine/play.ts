@@ -5,6 +5,7 @@ import type { ApiVersion } from '../../fixtures/stripe/versions.ts'
 import { type AppUnderTest, startReferenceApp } from './app-under-test.ts'
 import { Cast, evidenceOf } from './cast.ts'
 import type { Decision } from './explore/overlap.ts'
+import { WireLog } from './explore/wire-log.ts'
 import { type AddUsers, addOtherTier, usersIn } from './house.ts'
 import { ledgerReader, readLedger, type Snapshot } from './ledger.ts'
 import { type OnSent, Performer } from './performer.ts'
@@ -126,6 +127,7 @@ export class Play {
     },
   ): Promise<Performance> {
     const people = cast ?? (await this.#newCast(story, versionOf(plan)))
+    if (app.proxy !== undefined) app.proxy.log = isWatched ? new WireLog() : undefined
     const performer = new Performer({
       client: this.#client,
       readLedger: await ledgerReader(this.#client),

@@ -13,6 +13,8 @@ export interface Sent {
   readonly status: number
   readonly body: string
   readonly ms: number
+  /** What the app has asked of Postgres, where that passes the engine's proxy; of those that overlap, so far. */
+  readonly statements: readonly string[]
   /** Warnings and errors that the app has meanwhile written to its console. */
   readonly logged: readonly string[]
   readonly changes: Changes
@@ -44,6 +46,7 @@ export function renderTimeline(played: readonly PlayedStep[], names: ReadonlyMap
     .map(({ step, sent, snapshot }, index) => {
       const lines = sent.flatMap((one) => [
         renderSent(one),
+        ...one.statements.map((line) => `       | ${line}`),
         ...one.logged.map((line) => `       > ${oneLine(line)}`),
         ...renderChanges(one.changes, nameOf),
       ])

@@ -41,6 +41,8 @@ export type Answer =
 
 export interface Failure {
   readonly text: string
+  readonly timeline: string
+  /** Plays it again. */
   readonly line: string
 }
 

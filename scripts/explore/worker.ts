@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Databases } from '../../fixtures/postgres/databases.ts'
 import { Arena, lineOf } from '../../scenarios/engine/explore/arena.ts'
 import { playerIn, sayFailure } from '../../scenarios/engine/explore/explore.ts'
+import { renderPerformance } from '../../scenarios/engine/outcome.ts'
 import { storiesNamed } from '../../scenarios/engine/stories.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 import type { Answer, Ask, Ground } from './parallel.ts'
@@ -26,10 +27,12 @@ async function answer(ask: Ask): Promise<Answer> {
       return { anatomy: await arena.anatomy(named(ask.story)) }
     case 'play': {
       const { plan } = ask
-      const { result: run, ...rest } = await play({ story: named(ask.story), plan })
+      const story = named(ask.story)
+      const { result: run, ...rest } = await play({ story, plan })
       if (run.complaints.length === 0) return { failure: undefined, ...rest }
       const line = `${lineOf(ground.app, run)}${ground.ownProcess ? ' --own-process' : ''}`
-      return { failure: { text: sayFailure(run), line }, ...rest }
+      const { performance } = await arena.run(story, plan, { isWatched: true })
+      return { failure: { text: sayFailure(run), timeline: renderPerformance(performance), line }, ...rest }
     }
   }
 }

@@ -85,9 +85,10 @@ export class Arena {
     return this.#rules.redAsInstalled()
   }
 
-  async run(story: Story, plan: Plan): Promise<Run> {
+  /** `isWatched`: each statement, and what each request left in the database, is noted for the timeline. */
+  async run(story: Story, plan: Plan, { isWatched = false } = {}): Promise<Run> {
     const began = await this.#startAnew()
-    const performance = await this.#play.perform(story, this.#app, { plan, isWatched: false })
+    const performance = await this.#play.perform(story, this.#app, { plan, isWatched })
     const owed = this.#owedBy(story, plan)
     const red = await this.#red(owed.text, await this.#endState.read(began))
     const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }

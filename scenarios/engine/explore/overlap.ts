@@ -51,6 +51,7 @@ export async function overlap<T>(
       return new Promise((resolve) => {
         lane.state = 'asking'
         lane.session = request.session
+        lane.session.lane = String.fromCharCode(FIRST + lanes.indexOf(lane))
         lane.sql = request.sql
         lane.release = () => resolve('pass')
         changed()
@@ -74,7 +75,10 @@ export async function overlap<T>(
   const goOn = async (lane: Lane): Promise<void> => {
     const { release } = lane
     // Its transaction may be over: the next statement may come by another session.
-    if (lane.session?.status === 'idle') lane.session = undefined
+    if (lane.session?.status === 'idle') {
+      lane.session.lane = ''
+      lane.session = undefined
+    }
     lane.state = 'running'
     release?.()
     await settled(lane)
@@ -91,6 +95,7 @@ export async function overlap<T>(
         await proxy.passStop(lane.session)
         continue
       }
+      proxy.log?.waits(lane.session.lane, lane.sql ?? '', waits)
       if (waits === 'stop') lane.state = 'stopped'
       return
     }
@@ -142,6 +147,7 @@ export async function overlap<T>(
   } finally {
     proxy.gate = undefined
     await proxy.disarm()
+    for (const session of proxy.sessions) session.lane = ''
     for (const { release } of lanes) release?.()
   }
 }

@@ -1,6 +1,7 @@
 import { createServer, type Server, Socket } from 'node:net'
 import { Client } from 'pg'
 import type { Fault } from '../plan.ts'
+import type { WireLog } from './wire-log.ts'
 
 /** What a session of the app asks of Postgres in one go: a simple query, or what ends with a Sync. */
 export interface WireRequest {
@@ -32,6 +33,8 @@ export class WireProxy {
   readonly url: string
   /** Undefined: everything passes. */
   gate: WireGate | undefined
+  /** Undefined: what passes is not noted. */
+  log: WireLog | undefined
   readonly sessions = new Set<WireSession>()
   readonly #server: Server
   readonly #admin: Client
@@ -96,7 +99,7 @@ export class WireProxy {
 
   async removeStops(): Promise<void> {
     if (!this.#stops.placed) return
-    await this.#admin.query('drop schema explore cascade')
+    await this.#admin.query('drop schema explore_stops cascade')
     this.#stops.placed = false
   }
 
@@ -146,8 +149,8 @@ async function connect(databaseUrl: string): Promise<Client> {
 const STOP_LOCK = 0x746c_0002
 
 const STOPS = `
-create schema if not exists explore;
-create function explore.stop() returns trigger language plpgsql as $stop$
+create schema explore_stops;
+create function explore_stops.stop() returns trigger language plpgsql as $stop$
 begin
   perform pg_catalog.pg_advisory_lock_shared(${STOP_LOCK}, pg_catalog.pg_backend_pid());
   perform pg_catalog.pg_advisory_unlock_shared(${STOP_LOCK}, pg_catalog.pg_backend_pid());
@@ -163,7 +166,7 @@ begin
       and c.relname in ('token_usage', 'user_profiles', 'token_drips', 'token_transactions', 'customer_subscriptions')
   loop
     execute pg_catalog.format(
-      'create trigger explore_stop before insert or update or delete on %s for each statement execute function explore.stop()', t);
+      'create trigger explore_stop before insert or update or delete on %s for each statement execute function explore_stops.stop()', t);
   end loop;
 end
 $place$;`
@@ -183,6 +186,8 @@ export class WireSession {
   /** Of its backend; 0 until that is known. */
   pid = 0
   status: 'idle' | 'in transaction' = 'idle'
+  /** Of those that overlap, the letter of the one that it works for; else empty. */
+  lane = ''
   readonly #proxy: WireProxy
   readonly #app: Socket
   readonly #postgres: Socket
@@ -255,6 +260,7 @@ export class WireSession {
     const verdict = (await gate?.before(request)) ?? 'pass'
     if (verdict === 'ended') await this.#proxy.end(this)
     const answer = await this.#answerTo(verdict === 'fails' ? FAILING : request.bytes)
+    this.#proxy.log?.statement(this.lane, request.sql, verdict, answer)
     if (verdict === 'unanswered') {
       this.destroy()
       await gate?.after(request)

@@ -249,5 +249,10 @@ const isTaken = ({ status }: Answer): boolean => status >= 200 && status < 300
 
 function unanswered(error: unknown): Answer {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return { status: NO_ANSWER, body: cause instanceof Error ? cause.message : String(cause), location: null, ms: 0 }
+  return {
+    status: NO_ANSWER,
+    body: cause instanceof Error ? cause.message : String(cause),
+    location: null,
+    ms: 0,
+  }
 }
