@@ -3,7 +3,7 @@ import { type Person, people } from '../../fixtures/people.ts'
 import type { Delivery } from '../../fixtures/stripe/event.ts'
 import { packSale } from '../../fixtures/stripe/flows/pack.ts'
 import type { Metadata } from '../../fixtures/stripe/model.ts'
-import { OTHER_PRICE, type PackId, PLANS } from '../../fixtures/stripe/prices.ts'
+import { OTHER_PRICE, type PackId, PLANS, WORKSHOP } from '../../fixtures/stripe/prices.ts'
 import { type StripeObjects, StripeSimulator } from '../../fixtures/stripe/simulator.ts'
 import { type ApiVersion, DEFAULT_API_VERSION } from '../../fixtures/stripe/versions.ts'
 import type { Subjects } from './effects.ts'
@@ -103,20 +103,35 @@ export class Cast {
       case 'test-mode-purchase':
         return { deliveries: stripe.testModePurchase({ person, pack: act.pack }).deliveries, subjects: {} }
       case 'start-plan': {
-        const { coupon } = act
+        const { coupon, by } = act
         const started =
           act.plan === 'annual'
-            ? stripe.startAnnual({ person, coupon })
-            : stripe.start28Day({ person, coupon })
+            ? stripe.startAnnual({ person, coupon, by })
+            : stripe.start28Day({ person, coupon, by })
         last.subscription = started.subscriptionId
         last.invoice = started.invoiceId
         return { deliveries: started.deliveries, subjects: { invoice: started.invoiceId } }
       }
       case 'start-trial': {
-        const { subscriptionId, deliveries } = stripe.startTrial({ person, plan: act.plan })
+        const { subscriptionId, deliveries } = stripe.startTrial({ person, plan: act.plan, by: act.by })
         last.subscription = subscriptionId
         return { deliveries, subjects: { trial: subscriptionId } }
       }
+      case 'fail-trial': {
+        const { subscriptionId, deliveries } = stripe.failTrial({ person, plan: act.plan })
+        last.subscription = subscriptionId
+        return { deliveries, subjects: {} }
+      }
+      case 'give-trial':
+        return { deliveries: stripe.giveTrial(latest('subscription')), subjects: {} }
+      case 'pause-trial':
+        return { deliveries: stripe.pauseTrial(latest('subscription')), subjects: {} }
+      case 'add-extras':
+        return { deliveries: stripe.addExtras(latest('subscription'), act.count), subjects: {} }
+      case 'change-plan':
+        return { deliveries: stripe.changePlan(latest('subscription'), act.to), subjects: {} }
+      case 'pay-out-of-band':
+        return this.#invoiced(last, stripe.payOutOfBand(latest('subscription')))
       case 'end-trial':
         return this.#invoiced(last, stripe.endTrial(latest('subscription')))
       case 'renew':
@@ -251,6 +266,7 @@ export function evidenceOf(casts: readonly Cast[]): unknown {
     tiers: {
       ...Object.fromEntries(Object.values(PLANS).map(({ price, tier }) => [price.id, tier])),
       [OTHER_PRICE.id]: null,
+      [WORKSHOP.id]: null,
     },
     checkout_sessions: all('checkout_sessions'),
     invoices: all('invoices'),

@@ -37,9 +37,11 @@ export async function usersIn(client: ClientBase): Promise<AddUsers> {
 
 const DRAFT = ['user_id', 'version_number', 'is_draft', 'is_active', 'parent_version_id']
 
+const OTHER_TIER = 'elite'
+
 /** What is sold beside the plans is a tier too: one that grants no tokens. */
 export async function addOtherTier(client: ClientBase): Promise<void> {
-  await addTier(client, 0, 'elite', OTHER_PRICE)
+  await addTier(client, 0, OTHER_TIER, OTHER_PRICE)
 }
 
 /**
@@ -91,7 +93,8 @@ async function inHouse(
 ): Promise<{ rowCount: number | null }> {
   switch (act.do) {
     case 'set-tier-price': {
-      const { tier, price } = PLANS[act.plan]
+      const { tier, price } =
+        act.plan === 'other' ? { tier: OTHER_TIER, price: OTHER_PRICE } : PLANS[act.plan]
       return client.query(
         'update public.membership_tiers set stripe_price_id = $2 where tier_type::text = $1',
         [tier, act.known ? price.id : `${price.id}_of_last_year`],

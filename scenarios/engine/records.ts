@@ -153,7 +153,7 @@ function factOfSession({ id, paymentIntent, metadata }: CheckoutSession): Fact {
   }
 }
 
-function factOfInvoice({ id, status, subscription, paymentIntent, lines }: Invoice): Fact {
+function factOfInvoice({ id, status, subscription, paymentIntent, outOfBand, lines }: Invoice): Fact {
   const sold = lines.filter(({ proration }) => !proration).map(({ price }) => price.id)
   const isSold = (plan: 'annual' | '28day') => sold.includes(PLANS[plan].price.id)
   return {
@@ -161,7 +161,7 @@ function factOfInvoice({ id, status, subscription, paymentIntent, lines }: Invoi
     names: {
       stripe_invoice_id: id,
       stripe_subscription_id: subscription,
-      stripe_payment_intent: status === 'paid' ? paymentIntent : null,
+      stripe_payment_intent: status === 'paid' && !outOfBand ? paymentIntent : null,
     },
     plan: isSold('annual') ? 'annual' : isSold('28day') ? '28day' : null,
   }

@@ -53,6 +53,9 @@ export interface ExpectedRow {
 
 export type KeyKind = 'checkout_session' | 'invoice' | 'invoice:reset' | 'trial' | 'admin'
 
+/** By the person in Checkout, or by support. */
+export type StartedBy = 'checkout' | 'support'
+
 /** What the shop has written on a session: who bought which pack. */
 export type SessionLabel = 'right' | 'another-pack' | 'unknown-pack' | 'no-user' | 'unknown-user' | 'capitals'
 
@@ -76,9 +79,25 @@ export type StripeAct =
   | { readonly do: 'buy-workshop'; readonly who: string }
   | { readonly do: 'settle-delayed' | 'fail-delayed'; readonly who: string }
   | { readonly do: 'test-mode-purchase'; readonly who: string; readonly pack: PackId }
-  | { readonly do: 'start-plan'; readonly who: string; readonly plan: PlanId; readonly coupon: boolean }
-  | { readonly do: 'start-trial'; readonly who: string; readonly plan: PlanId }
+  | {
+      readonly do: 'start-plan'
+      readonly who: string
+      readonly plan: PlanId
+      readonly coupon: boolean
+      readonly by: StartedBy
+    }
+  | { readonly do: 'start-trial'; readonly who: string; readonly plan: PlanId; readonly by: StartedBy }
+  /** Support starts it with a fee, which is never paid: a day later it has expired. */
+  | { readonly do: 'fail-trial'; readonly who: string; readonly plan: PlanId }
   | { readonly do: 'end-trial' | 'renew' | 'fail-renewal' | 'recover-renewal'; readonly who: string }
+  /** The open invoice of a renewal is marked as paid. */
+  | { readonly do: 'pay-out-of-band'; readonly who: string }
+  /** To the subscription that runs; or the card is gone when a trial ends. */
+  | { readonly do: 'give-trial' | 'pause-trial'; readonly who: string }
+  /** Items of no plan, on the next invoice. */
+  | { readonly do: 'add-extras'; readonly who: string; readonly count: number }
+  /** Prorated on the next invoice; in a trial not at all. */
+  | { readonly do: 'change-plan'; readonly who: string; readonly to: PlanId | 'other' }
   /** `other`: a yearly plan that grants no tokens. */
   | { readonly do: 'upgrade-proration'; readonly who: string; readonly to: 'annual' | 'other' }
   /** Over an amount that somebody typed in, or over the price of a plan. */
@@ -109,8 +128,8 @@ export interface UseAct {
 
 /** What happens in our own database: something is wrong there, and is mended later. */
 export type HouseAct =
-  /** The plan's price is a new one in Stripe, and our tier has the old one; `known`: it has the new one again. */
-  | { readonly do: 'set-tier-price'; readonly plan: PlanId; readonly known: boolean }
+  /** The price is a new one in Stripe, and our tier has the old one; `known`: it has the new one again. */
+  | { readonly do: 'set-tier-price'; readonly plan: PlanId | 'other'; readonly known: boolean }
   /** Our row of the person's subscription is given to this user. */
   | { readonly do: 'give-subscription-row'; readonly who: string; readonly to: string }
   /** Signing up broke off, say: the account is there, and its profile is not; or it is there now. */
@@ -157,10 +176,21 @@ export function say(act: Act): string {
     case 'test-mode-purchase':
       return `${act.who} buys a ${act.pack} pack in Stripe's test mode`
     case 'start-plan':
-      return `${act.who} starts the ${PLAN_WORDS[act.plan]} plan${act.coupon ? ' with a 100 % coupon' : ''}`
-
+      return `${act.who} starts the ${PLAN_WORDS[act.plan]} plan${act.coupon ? ' with a 100 % coupon' : ''}${BY_WORDS[act.by]}`
     case 'start-trial':
-      return `${act.who} starts a trial of the ${PLAN_WORDS[act.plan]} plan`
+      return `${act.who} starts a trial of the ${PLAN_WORDS[act.plan]} plan${BY_WORDS[act.by]}`
+    case 'fail-trial':
+      return `${act.who}'s trial of the ${PLAN_WORDS[act.plan]} plan has a fee that is never paid`
+    case 'pay-out-of-band':
+      return `${act.who}'s renewal is marked as paid`
+    case 'give-trial':
+      return `${act.who} is given a trial while the plan runs`
+    case 'pause-trial':
+      return `${act.who}'s trial ends without a card, and pauses`
+    case 'add-extras':
+      return `support adds ${act.count} items to ${act.who}'s next invoice`
+    case 'change-plan':
+      return `${act.who} changes to ${act.to === 'other' ? 'another product' : `the ${PLAN_WORDS[act.to]} plan`}`
     case 'end-trial':
       return `${act.who}'s trial ends and is paid on`
     case 'renew':
@@ -186,7 +216,7 @@ export function say(act: Act): string {
     case 'use':
       return `${act.who} uses ${count(act.tokens)} for ${act.action}${act.success ? '' : ', and the call fails'}`
     case 'set-tier-price':
-      return `our ${PLAN_WORDS[act.plan]} tier ${act.known ? 'gets its new price' : 'lacks its new price'}`
+      return `our ${act.plan === 'other' ? 'other' : PLAN_WORDS[act.plan]} tier ${act.known ? 'gets its new price' : 'lacks its new price'}`
     case 'give-subscription-row':
       return `our row of ${act.who}'s subscription says that it is ${act.to}'s`
     case 'lose-profile':
@@ -216,6 +246,8 @@ const FORGERY_WORDS = {
   'wrongly-signed': 'signed by themselves',
   recorded: 'as Stripe has signed it an hour ago',
 } as const
+
+const BY_WORDS = { checkout: '', support: ', by support' } as const
 
 const PLAN_WORDS = { annual: 'annual', '28day': '28-day' } as const
 

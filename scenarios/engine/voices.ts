@@ -6,10 +6,17 @@ import type {
   ExpectedRow,
   ForgeryAct,
   SessionLabel,
+  StartedBy,
   Step,
   Story,
   StoryPerson,
 } from './story.ts'
+
+/** How a plan is started. */
+interface Start {
+  readonly coupon?: boolean
+  readonly by?: StartedBy
+}
 
 /** What a step leads to: a row, a balance, an answer. */
 export type Told =
@@ -28,7 +35,12 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
     (tokens: bigint): Told =>
       row({ type, tokens, delta: tokens, key })
   const about = <Do extends string>(what: Do) => ({ do: what, who: name })
-  const start = (plan: PlanId, { coupon = false } = {}): Act => ({ ...about('start-plan'), plan, coupon })
+  const start = (plan: PlanId, { coupon = false, by = 'checkout' }: Start = {}): Act => ({
+    ...about('start-plan'),
+    plan,
+    coupon,
+    by,
+  })
 
   return {
     is: { name, hasDraft: traits.hasDraft ?? false, balance: traits.balance ?? 0n } satisfies StoryPerson,
@@ -55,13 +67,19 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
     buysInTestMode: (pack: PackId): Act => ({ ...about('test-mode-purchase'), pack }),
     debitSucceeds: (): Act => about('settle-delayed'),
     debitFails: (): Act => about('fail-delayed'),
-    startsAnnual: (how: { coupon?: boolean } = {}): Act => start('annual', how),
-    starts28Day: (how: { coupon?: boolean } = {}): Act => start('28day', how),
-    startsTrial: (plan: PlanId): Act => ({ ...about('start-trial'), plan }),
+    startsAnnual: (how: Start = {}): Act => start('annual', how),
+    starts28Day: (how: Start = {}): Act => start('28day', how),
+    startsTrial: (plan: PlanId, by: StartedBy = 'checkout'): Act => ({ ...about('start-trial'), plan, by }),
+    failsToStartTrial: (plan: PlanId): Act => ({ ...about('fail-trial'), plan }),
+    isGivenTrial: (): Act => about('give-trial'),
+    trialPauses: (): Act => about('pause-trial'),
     trialEnds: (): Act => about('end-trial'),
     renews: (): Act => about('renew'),
     renewalFails: (): Act => about('fail-renewal'),
     renewalRecovers: (): Act => about('recover-renewal'),
+    renewalIsMarkedAsPaid: (): Act => about('pay-out-of-band'),
+    isBilledExtras: (count: number): Act => ({ ...about('add-extras'), count }),
+    changesPlan: (to: PlanId | 'other'): Act => ({ ...about('change-plan'), to }),
     upgrades: (to: 'annual' | 'other'): Act => ({ ...about('upgrade-proration'), to }),
     paysHandMadeInvoice: (over: PlanId | 'amount'): Act => ({ ...about('manual-invoice'), over }),
     cancels: (at: 'now' | 'period-end'): Act => ({ ...about('cancel'), at }),
@@ -118,8 +136,16 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
 export type Voice = ReturnType<typeof person>
 
 /** The plan has a new price in Stripe, and nobody has told our tiers. */
-export const ourTierLacksItsPrice = (plan: PlanId): Act => ({ do: 'set-tier-price', plan, known: false })
-export const ourTierGetsItsPrice = (plan: PlanId): Act => ({ do: 'set-tier-price', plan, known: true })
+export const ourTierLacksItsPrice = (plan: PlanId | 'other'): Act => ({
+  do: 'set-tier-price',
+  plan,
+  known: false,
+})
+export const ourTierGetsItsPrice = (plan: PlanId | 'other'): Act => ({
+  do: 'set-tier-price',
+  plan,
+  known: true,
+})
 
 export const theOldEndpointDelivers: Act = { do: 'use-old-endpoint' }
 

@@ -1,4 +1,11 @@
-import { person, step, story } from '../engine/voices.ts'
+import {
+  ourTierGetsItsPrice,
+  ourTierLacksItsPrice,
+  person,
+  staysUndelivered,
+  step,
+  story,
+} from '../engine/voices.ts'
 import { seenBy } from './findings.ts'
 
 const ann = person('ann')
@@ -54,5 +61,35 @@ export const annual = [
       red: seenBy('annualOutsideLedger'),
       redTwice: seenBy('annualOutsideLedger', 'packGrantedTwice'),
     },
+  }),
+
+  // Takes the prorations on a renewal for what was sold: after a change of mind there is a price that is no longer ours,
+  // and nothing is granted (M10).
+  story({
+    name: 'annual-renewal-with-prorations',
+    title: 'a renewal is granted for its plan, whatever changes of plan stand on its invoice',
+    people: [ann],
+    steps: [
+      step(ann.startsAnnual(), ann.getsPlan(5_000_000n), ann.has(5_000_000n)),
+      step(ann.changesPlan('other')),
+      step(ourTierLacksItsPrice('other')),
+      step(ann.changesPlan('annual')),
+      step(ann.renews(), ann.losesRest(5_000_000n), ann.getsPlan(5_000_000n), ann.has(5_000_000n)),
+    ],
+    asFound: { red: seenBy('annualOutsideLedger'), redTwice: seenBy('annualOutsideLedger') },
+  }),
+
+  // Grants what the subscription sells today, and not what its invoice has billed (M15).
+  story({
+    name: 'plan-settled-late',
+    title: 'a period that is settled after an upgrade is granted as it was billed',
+    people: [ann],
+    steps: [
+      step(ourTierLacksItsPrice('28day')),
+      step(ann.starts28Day(), staysUndelivered),
+      step(ann.upgrades('annual'), staysUndelivered),
+      step(ourTierGetsItsPrice('28day'), ann.getsPlan(375_000n), ann.has(375_000n)),
+    ],
+    asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
   }),
 ]

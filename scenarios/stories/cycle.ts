@@ -95,4 +95,54 @@ export const cycles = [
     ],
     asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
   }),
+
+  // Listens to invoice.payment_succeeded alone. Or names the payment that never came, which is cancelled then.
+  story({
+    name: 'cycle-marked-as-paid',
+    title: 'a renewal that is marked as paid is granted, and no payment with it',
+    people: [ben],
+    steps: [
+      step(ben.starts28Day(), ben.getsPlan(375_000n), ben.has(375_000n)),
+      step(ben.renewalFails()),
+      step(ben.renewalIsMarkedAsPaid(), ben.getsPlan(375_000n), ben.has(750_000n)),
+    ],
+    asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
+  }),
+
+  // Reads the first page of an invoice's lines, and misses the plan on the second; or refuses the whole invoice for an
+  // item of no tier.
+  story({
+    name: 'cycle-with-extras',
+    title: 'a renewal is granted, whatever else stands on its invoice and before it',
+    people: [ben],
+    steps: [
+      step(ben.starts28Day(), ben.getsPlan(375_000n), ben.has(375_000n)),
+      step(ben.isBilledExtras(11)),
+      step(ben.renews(), ben.getsPlan(375_000n), ben.has(750_000n)),
+    ],
+    asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
+  }),
+
+  // Keeps the rollover count over a year of another plan, and lets tokens expire early; or numbers the drips of the user
+  // and not those of the subscription.
+  story({
+    name: 'cycle-after-a-year',
+    title: 'a year between two 28-day plans begins the count of rollovers again',
+    people: [ben],
+    steps: [
+      step(ben.starts28Day(), ben.getsPlan(375_000n), ben.has(375_000n)),
+      step(ben.renews(), ben.getsPlan(375_000n), ben.has(750_000n)),
+      step(ben.cancels('now')),
+      step(ben.startsAnnual(), ben.losesRest(750_000n), ben.getsPlan(5_000_000n), ben.has(5_000_000n)),
+      step(ben.cancels('now')),
+      step(ben.starts28Day(), ben.getsPlan(375_000n), ben.has(5_375_000n)),
+      step(ben.renews(), ben.getsPlan(375_000n), ben.has(5_750_000n)),
+      step(ben.renews(), ben.getsPlan(375_000n), ben.has(6_125_000n)),
+      step(ben.renews(), ben.losesRest(6_125_000n), ben.getsPlan(375_000n), ben.has(375_000n)),
+    ],
+    asFound: {
+      red: seenBy('annualOutsideLedger', 'dripsOutsideLedger'),
+      redTwice: seenBy('annualOutsideLedger', 'dripsOutsideLedger'),
+    },
+  }),
 ]

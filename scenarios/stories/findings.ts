@@ -30,6 +30,8 @@ const FINDINGS = {
   rowWithoutProfile: ['balance-is-ledger-sum-as-found'],
   /** The function fails where the subscription has no row of its own; that is logged and answered 200. */
   periodNotGranted: ['evidence-has-grant'],
+  /** A plan is heard of by its Checkout session alone: what support starts is not. */
+  startWithoutSessionLost: ['evidence-has-grant'],
   /** livemode is not looked at. */
   testModeGranted: ['test-mode-grants-nothing'],
   testModeGrantedTwice: ['one-grant-per-fact', 'test-mode-grants-nothing'],
