@@ -4,6 +4,7 @@ import { type StandIn, startStandIn } from '../../fixtures/stripe/stand-in.ts'
 import type { ApiVersion } from '../../fixtures/stripe/versions.ts'
 import { type AppUnderTest, startReferenceApp } from './app-under-test.ts'
 import { Cast, evidenceOf } from './cast.ts'
+import { Connections } from './connections.ts'
 import type { Decision } from './explore/overlap.ts'
 import { addOtherTier, addUsers } from './house.ts'
 import { readLedger, type Snapshot } from './ledger.ts'
@@ -56,6 +57,7 @@ export class Play {
   readonly #client: Client
   readonly #standIn: StandIn
   readonly #casts: Cast[]
+  readonly #connections = new WeakMap<AppUnderTest, Connections>()
 
   private constructor(databaseUrl: string, client: Client, standIn: StandIn, casts: Cast[]) {
     this.databaseUrl = databaseUrl
@@ -123,6 +125,7 @@ export class Play {
       app,
       cast: people,
       standIn: this.#standIn,
+      connections: this.#connectionsOf(app),
       plan,
       isWatched,
       onSent,
@@ -157,6 +160,12 @@ export class Play {
   async close(): Promise<void> {
     await this.#standIn.close()
     await this.#client.end()
+  }
+
+  #connectionsOf(app: AppUnderTest): Connections {
+    const connections = this.#connections.get(app) ?? new Connections(app)
+    this.#connections.set(app, connections)
+    return connections
   }
 
   async #newCast(story: Story, version: ApiVersion | undefined): Promise<Cast> {
