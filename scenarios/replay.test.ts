@@ -5,7 +5,7 @@ import { Client } from 'pg'
 import { describe, expect } from 'vitest'
 import { entitlements, readEvidence } from '../audits/evidence.ts'
 import { startApp } from '../fixtures/app/app.ts'
-import { serveHttp } from '../fixtures/http-server.ts'
+import { type HttpServer, serveHttp } from '../fixtures/http-server.ts'
 import { runScript } from './support/run-script.ts'
 import { test } from './support/test.ts'
 
@@ -16,6 +16,14 @@ async function freePort(): Promise<number> {
   const server = await serveHttp('nobody', () => new Response())
   await server.close()
   return Number(new URL(server.url).port)
+}
+
+async function tablesIn(url: string): Promise<number> {
+  const client = new Client(url)
+  await client.connect()
+  const { rowCount } = await client.query("select from pg_tables where schemaname in ('public', 'auth')")
+  await client.end()
+  return rowCount ?? 0
 }
 
 async function grantKeys(url: string): Promise<string[]> {
@@ -101,6 +109,24 @@ test('an app that runs elsewhere is told the stories', async ({ databases }) => 
   expect(code).toBe(0)
 })
 
+// What is not the app must not be played against: nothing of it would tell anything about the app.
+test('a web page in the place of the app ends with 2, says so, and leaves the database empty', async ({
+  databases,
+}) => {
+  const page = await serveHttp('page', () => new Response('<!doctype html><title>Sign in</title>'))
+  const database = await databases.empty()
+  const { code, err } = await replay(['pack-paid', '--app', page.url, '--into', database.url], {
+    STRIPE_WEBHOOK_SECRET: 'whsec_page',
+  })
+  await page.close()
+  expect(err).toMatch(
+    /^replay: POST http\S+\/api\/stripe\/webhook is answered 200 with a web page, <!doctype html><title>Sign in/,
+  )
+  expect(code).toBe(2)
+  expect(await tablesIn(database.url)).toBe(0)
+  await database.drop()
+})
+
 // An app that does nothing at all: the story breaks, and says how to see it again.
 test('a story that breaks ends with 1, what is not as told, and the line that plays it again', async ({
   databases,
@@ -115,7 +141,26 @@ test('a story that breaks ends with 1, what is not as told, and the line that pl
   expect(out).toMatch(/missing: token_pack_purchase 5,000,000 of ann/)
   expect(out).toMatch(/red, not declared: evidence-has-grant/)
   expect(out).toContain(`npm run replay -- pack-paid --app ${idle.url} --into `)
+  expect(out).toMatch(/webhook is answered 200, though nobody has signed it: anybody could grant tokens/)
   expect(out).toMatch(/not as told: pack-paid\n$/)
+  expect(code).toBe(1)
+})
+
+// Thirty seconds for each delivery of each story would be a night.
+test('an app that goes away: the stories after that are not played, and named', async ({ databases }) => {
+  const database = await databases.empty()
+  const port = await freePort()
+  const app: HttpServer = await serveHttp('app', async (request) => {
+    if (request.headers.has('stripe-signature')) void app.close()
+    return new Response('no', { status: 400 })
+  })
+  const { code, out } = await replay(
+    ['pack-paid', 'use', '--app', app.url, '--into', database.url, '--stripe-port', String(port)],
+    { STRIPE_WEBHOOK_SECRET: 'whsec_x' },
+  )
+  await database.drop()
+  expect(out).toMatch(/✗ pack-paid, step 1 .*: \S+ evt_\w+: http\S+ (gave no answer|can't be reached)/)
+  expect(out).toContain('not played, as the app gives no answer: use')
   expect(code).toBe(1)
 })
 
@@ -169,7 +214,7 @@ describe('what can’t be played is said in one line', () => {
       ['pack-paid', '--app', 'http://127.0.0.1:9', '--into', into],
       secret,
       2,
-      /nothing answers at http:\/\/127\.0\.0\.1:9: start the app .* at http:\/\/127\.0\.0\.1:12110/,
+      /http:\/\/127\.0\.0\.1:9\/api\/stripe\/webhook gave no answer .*: start the app .* at http:\/\/127\.0\.0\.1:12110/,
     ],
   ])('%s', async (_, args, env, code, message) => {
     const ran = await replay(args, env)

@@ -23,7 +23,7 @@ outliveReader()
 
 const command = new Command('explore')
   .description(
-    'Plays stories by every delivery plan that there is: repeated, in every order, late, in each API version, disturbed at each statement, overlapping statement by statement. Judges each run by its effects and the invariants.',
+    'Plays stories by every delivery plan that there is: repeated, in every order, late, in each API version, disturbed or killed at each statement, overlapping statement by statement. Judges each run by its effects and the invariants.',
   )
   .argument('[story...]', 'names of stories; none: all of them')
   .addOption(
@@ -44,9 +44,9 @@ const command = new Command('explore')
     'after',
     `
 Each failing run is printed with the line that plays it again. Overlaps: all turns that take the turn from one who could
-go on at most twice. On a Postgres chosen as in the tests (TEST_POSTGRES).
+go on at most twice; of three at once a sample. An app that gives no answer three times in a row ends it. On a Postgres chosen as in the tests (TEST_POSTGRES).
 
-Exit: 0 all as told, 1 a run was not, 2 could not run, or nothing was run, 3 wrong usage.`,
+Exit: 0 all as told, 1 a run was not, 2 could not run, nothing was run, or the app gives no answer, 3 wrong usage.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'explore: ')) })

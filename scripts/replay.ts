@@ -59,10 +59,12 @@ const command = new Command('replay')
     'after',
     `
 With --app URL the app must run on the database of --into, with Stripe's API at the stand-in (STRIPE_API_HOST in the
-reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks. It is judged as repaired.
+reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks. It is judged as repaired, and first asked
+what it says to a delivery that nobody signed.
 Without --into each story has a database of its own, on a Postgres chosen as in the tests (TEST_POSTGRES).
 
-Exit: 0 all as told, 1 a story broke, 2 could not run, 3 wrong usage.`,
+Exit: 0 all as told, 1 a story broke, the app stopped to answer, or takes what nobody signed, 2 could not run, 3 wrong
+usage.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'replay: ')) })

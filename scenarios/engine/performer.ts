@@ -8,6 +8,7 @@ import type { AppProcess } from './app-process.ts'
 import { type AppRequest, adjustment, ask, use } from './app-request.ts'
 import type { AppUnderTest } from './app-under-test.ts'
 import type { Cast } from './cast.ts'
+import type { Connections } from './connections.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import type { WireGate, WireRequest } from './explore/wire-proxy.ts'
@@ -46,6 +47,7 @@ export interface Surroundings {
   readonly app: AppUnderTest
   readonly cast: Cast
   readonly standIn: StandIn
+  readonly connections: Connections
   readonly plan: Plan
   /** What each request has left in the database is read after each, for the timeline; else after each step. */
   readonly isWatched: boolean
@@ -422,7 +424,7 @@ export class Performer {
 
   /** Sends once, and notes what it left in the database. Throws NoAnswer, unless that is the fault's doing. */
   async #attempt(job: Job, as: As, fault?: FaultAt): Promise<Sent> {
-    const { app, isWatched, onSent } = this.#at
+    const { app, client, connections, isWatched, onSent } = this.#at
     const before = this.#snapshot
     const logged = app.log.length
     const began = performance.now()
@@ -433,7 +435,12 @@ export class Performer {
     const { status, body } =
       answer instanceof NoAnswer
         ? { status: UNANSWERED, body: fault?.hasKilled ? 'the app was killed' : answer.message }
-        : answer
+        : {
+            status: answer.status,
+            body: answer.location
+              ? `redirects to ${answer.location}, and Stripe follows no redirect`
+              : answer.body,
+          }
     const ms = performance.now() - began
     if (isWatched) await this.#look()
     const sent: Sent = {
@@ -449,9 +456,11 @@ export class Performer {
     this.#sent.push(sent)
     onSent?.(job.ref, job.what)
     if (answer instanceof NoAnswer && !fault?.hasKilled) {
-      const why = app.process?.end === undefined ? '' : `; ${app.process.end}`
-      throw new NoAnswer(`${sent.what} ${job.id}: ${answer.message}${why}`, { cause: answer })
+      const state = app.process?.end ?? `it has ${await connections.count(client)} connections to Postgres`
+      throw new NoAnswer(`${sent.what} ${job.id}: ${answer.message}; ${state}`, { cause: answer })
     }
+    const leak = await connections.look(client)
+    if (leak !== undefined) this.#complaints.push(`${sent.what} ${job.id}: ${leak}`)
     return sent
   }
 

@@ -67,6 +67,34 @@ describe('an app that is wrong is told so', () => {
     expect(cast.undelivered.deliveries).toHaveLength(6)
   })
 
+  // Stripe does not follow it, whatever is there.
+  test('redirects', async ({ play, appThat }) => {
+    const app = await appThat(async () => Response.redirect('http://127.0.0.1/login', 307))
+    const { complaints } = await play.perform(PACK, app, { plan: IN_ORDER })
+    expect(complaints[0]).toMatch(
+      /was answered 307: redirects to http:\/\/127.0.0.1\/login, and Stripe follows no redirect$/,
+    )
+  })
+
+  // It is right until its pool is empty, which no story lasts for. Would catch: an engine that sees no connections, or
+  // that takes those of a pool for a leak (all other tests).
+  test('leaks its connections', async ({ play, appThat }) => {
+    const leaked: Client[] = []
+    const app = await appThat(async (_, passOn) => {
+      const client = new Client(play.databaseUrl)
+      leaked.push(client)
+      await client.connect()
+      return passOn()
+    })
+    const { complaints } = await play.perform(PACK, app, { plan: IN_ORDER })
+    for (const client of leaked) await client.end()
+    expect(complaints).toEqual([
+      expect.stringMatching(
+        /^\S+ evt_\w+: \d connections to Postgres are open, one more after each of 6 requests/,
+      ),
+    ])
+  })
+
   // A story that expects a refusal must not be content with an app that takes everything.
   test('takes what the story says it refuses', async ({ play, repaired }) => {
     const ann = person('ann')
@@ -97,7 +125,7 @@ describe('an app that is wrong is told so', () => {
       const { complaints, isCut, played } = await play.perform(PACK, app, { plan: IN_ORDER })
       expect(complaints).toEqual([
         expect.stringMatching(
-          /^step 1 \(ann buys a mega pack by card\): \S+ evt_\w+: http:\/\/127.0.0.1:\d+\/api\/stripe\/webhook can't be reached: nothing listens there \(ECONNREFUSED\)$/,
+          /^step 1 \(ann buys a mega pack by card\): \S+ evt_\w+: http:\/\/127.0.0.1:\d+\/api\/stripe\/webhook can't be reached: nothing listens there \(ECONNREFUSED\); it has 0 connections to Postgres$/,
         ),
       ])
       expect(isCut).toBe(true)
@@ -108,7 +136,9 @@ describe('an app that is wrong is told so', () => {
       const app = await appThat(() => new Promise(() => {}))
       const { complaints, isCut } = await play.perform(PACK, { ...app, patienceMs: 50 }, { plan: IN_ORDER })
       expect(complaints).toEqual([
-        expect.stringMatching(/: \S+ evt_\w+: http\S+ did not answer within 0.05 s$/),
+        expect.stringMatching(
+          /: \S+ evt_\w+: http\S+ did not answer within 0.05 s; it has 0 connections to Postgres$/,
+        ),
       ])
       expect(isCut).toBe(true)
     })
@@ -118,7 +148,9 @@ describe('an app that is wrong is told so', () => {
       const [use] = storiesNamed(['use']) as [Story]
       const { complaints } = await play.perform(use, { ...app, patienceMs: 50 }, { plan: IN_ORDER })
       expect(complaints).toEqual([
-        expect.stringMatching(/did not answer within 0.05 s; \d+ more steps not played$/),
+        expect.stringMatching(
+          /did not answer within 0.05 s; it has 0 connections to Postgres; \d+ more steps not played$/,
+        ),
       ])
     })
   })

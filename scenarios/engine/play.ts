@@ -4,6 +4,7 @@ import { type StandIn, startStandIn } from '../../fixtures/stripe/stand-in.ts'
 import type { ApiVersion } from '../../fixtures/stripe/versions.ts'
 import { type AppUnderTest, startReferenceApp } from './app-under-test.ts'
 import { Cast, evidenceOf } from './cast.ts'
+import { Connections } from './connections.ts'
 import type { Decision } from './explore/overlap.ts'
 import { WireLog } from './explore/wire-log.ts'
 import { type AddUsers, addOtherTier, usersIn } from './house.ts'
@@ -58,6 +59,7 @@ export class Play {
   readonly #standIn: StandIn
   readonly #casts: Cast[]
   readonly #addUsers: AddUsers
+  readonly #connections = new WeakMap<AppUnderTest, Connections>()
 
   private constructor(
     databaseUrl: string,
@@ -134,6 +136,7 @@ export class Play {
       app,
       cast: people,
       standIn: this.#standIn,
+      connections: this.#connectionsOf(app),
       plan,
       isWatched,
       onSent,
@@ -168,6 +171,12 @@ export class Play {
   async close(): Promise<void> {
     await this.#standIn.close()
     await this.#client.end()
+  }
+
+  #connectionsOf(app: AppUnderTest): Connections {
+    const connections = this.#connections.get(app) ?? new Connections(app)
+    this.#connections.set(app, connections)
+    return connections
   }
 
   async #newCast(story: Story, version: ApiVersion | undefined): Promise<Cast> {

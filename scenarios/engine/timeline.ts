@@ -56,7 +56,7 @@ export function renderTimeline(played: readonly PlayedStep[], names: ReadonlyMap
 }
 
 function renderSent({ what, id, status, body, ms }: Sent): string {
-  const told = status >= 200 && status < 400 ? '' : `  ${oneLine(body)}`
+  const told = status >= 200 && status < 300 ? '' : `  ${oneLine(body)}`
   const code = status === UNANSWERED ? ' – ' : status
   return `     ${what.padEnd(44)} ${id.padEnd(30)} ${code} ${String(Math.round(ms)).padStart(5)} ms${told}`
 }

@@ -65,8 +65,9 @@ function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<Played>
     worker.once('exit', (code, signal) => {
       clearTimeout(timer)
       if (code !== 0 && score === undefined) {
-        // In the middle of a run it was the app that ended the process, or kept it.
-        score = killedBy(hung ? 'the app hangs' : `the app's process ended: ${lastLine(wrong)}`)
+        // In the middle of a run it was the app that ended the process. What takes too long may be a busy machine.
+        if (!hung) score = killedBy(`the app's process ended: ${lastLine(wrong)}`)
+        else wrong = `not at its end ${GRACE_MS / 1_000} s after its budget`
       }
       resolve(
         score ? { mutant, score } : { mutant, problem: `ended with ${code ?? signal}: ${wrong.trim()}` },

@@ -17,6 +17,7 @@ import {
 } from '../../scenarios/engine/outcome.ts'
 import { needsOwnProcess, needsProxy, type Plan } from '../../scenarios/engine/plan.ts'
 import { type Performance, Play } from '../../scenarios/engine/play.ts'
+import { probe } from '../../scenarios/engine/probe.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 import { type Ground, givenGround, ownGround, revisionFor } from './ground.ts'
 
@@ -48,6 +49,8 @@ export interface Order {
  * Error for whatever keeps the stories from being played.
  */
 export async function carryOut(order: Order): Promise<boolean> {
+  // Before anything is written: an app that can't be played against leaves the database empty.
+  const wrong = typeof order.app === 'object' ? await probe(order.app.url, order) : undefined
   const ground = order.into === undefined ? undefined : await prepare(order, order.into)
   const stripeMock = await startStripeMock()
   console.log('absent' in stripeMock ? stripeMock.absent : stripeMock.says)
@@ -59,24 +62,15 @@ export async function carryOut(order: Order): Promise<boolean> {
         ? await playApart(order, stripeMockUrl)
         : [await playOn(order.into, ground.stories, order, ground, stripeMockUrl)]
     if (order.evidence !== undefined) await writeEvidence(order.evidence, outcomes)
-    return summarize(outcomes, performance.now() - began)
+    if (wrong !== undefined) console.log(`\n✗ ${wrong}`)
+    return summarize(outcomes, performance.now() - began) && wrong === undefined
   } finally {
     if ('stop' in stripeMock) await stripeMock.stop()
   }
 }
 
 async function prepare(order: Order, into: string): Promise<Ground> {
-  const { app, schema, standInPort } = order
-  // Before anything is written: an app that can't be reached leaves the database empty.
-  if (typeof app === 'object') {
-    await fetch(app.url, { redirect: 'manual' }).catch((error: unknown) => {
-      throw new Error(
-        `nothing answers at ${app.url}: start the app on the database of --into, ` +
-          `with Stripe's API at http://127.0.0.1:${standInPort}`,
-        { cause: error },
-      )
-    })
-  }
+  const { app, schema } = order
   if (schema === undefined) {
     await installRevision(into, revisionFor(app))
     return ownGround(order)
@@ -143,7 +137,10 @@ async function playOn(
         const performance = await play.perform(story, app, { plan })
         console.log(`\n${renderPerformance(performance)}`)
         performances.push(performance)
+        if (performance.isCut) break
       }
+      const left = stories.slice(performances.length).map(({ name }) => name)
+      if (left.length > 0) console.log(`\nnot played, as the app gives no answer: ${left.join(', ')}`)
     } finally {
       await app.close()
     }

@@ -54,10 +54,10 @@ export class Doings {
     const byPlan: Record<Standing['plan'], readonly (() => StripeAct)[]> = {
       none: [
         then(
-          { do: 'start-plan', who, plan: which, coupon: this.#dice.onceIn(6) },
+          { do: 'start-plan', who, plan: which, coupon: this.#dice.onceIn(6), by: 'checkout' },
           { plan: 'running', which },
         ),
-        then({ do: 'start-trial', who, plan: which }, { plan: 'trial', which }),
+        then({ do: 'start-trial', who, plan: which, by: 'checkout' }, { plan: 'trial', which }),
         then({ do: 'manual-invoice', who, over: 'amount' }),
       ],
       trial: [
