@@ -1,4 +1,4 @@
-import type { Answer } from '../../fixtures/stripe/sign.ts'
+import { type Answer, PATIENCE_MS } from '../../fixtures/stripe/sign.ts'
 import type { Cast } from './cast.ts'
 import type { AdminAct, UseAct } from './story.ts'
 
@@ -36,12 +36,13 @@ export function use(cast: Cast, { who, action, tokens, success }: UseAct): AppRe
   }
 }
 
-/** Throws when nothing answers at that URL. */
+/** Throws when nothing answers at that URL, or not within 30 s. */
 export async function ask(appUrl: string, { route, headers, body }: AppRequest): Promise<Answer> {
   const began = performance.now()
   const answer = await fetch(`${appUrl}${route}`, {
     method: 'POST',
     redirect: 'manual',
+    signal: AbortSignal.timeout(PATIENCE_MS),
     headers: { 'content-type': 'application/json', ...headers },
     body: JSON.stringify(body),
   })

@@ -108,11 +108,6 @@ export class Faults implements WireGate {
 const BEGINS = /^\s*begin\b/i
 const IDS = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b(?:sub|cs)_[A-Za-z0-9_]+/g
 
-/** Ids of Stripe by which an app's statements may name somebody. */
-export function idsIn(text: string): Iterable<string> {
-  return new Set([...text.matchAll(IDS)].map(([id]) => id))
-}
-
 const IN_WORDS: Readonly<Record<Fault | 'killed', string>> = {
   fails: 'this statement fails',
   ended: 'the backend is ended before this statement',

@@ -250,7 +250,7 @@ class Soak {
       ...(this.#figures.overlapped === 0 ? ['no two requests of a user overlapped'] : []),
       ...(this.#looksMeanwhile === 0 ? ['the standby was not audited while deliveries were under way'] : []),
       ...(audit.looks['could not judge'] > 0
-        ? [`${audit.looks['could not judge']} audits could not judge: ${[...audit.remarks].join('; ')}`]
+        ? [`${audit.looks['could not judge']} audits could not judge: ${[...audit.problems].join('; ')}`]
         : []),
     ]
   }
