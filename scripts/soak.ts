@@ -48,7 +48,8 @@ async function main(): Promise<number> {
   const interruption = new AbortController()
   let interrupted: number | undefined
   for (const [signal, exit] of Object.entries(SIGNALS)) {
-    process.once(signal, () => {
+    // Not `once`: what Testcontainers brings along ends the process when nobody else listens any more.
+    process.on(signal, () => {
       interrupted = exit
       interruption.abort()
     })
