@@ -152,17 +152,16 @@ export class Life implements Victim {
     const { faults } = this.#town
     if (dice.onceIn(8)) return faults.arm(this, dice.one(FAULTS), dice.roll(10))
     if (dice.onceIn(200)) return faults.arm(this, 'killed', dice.roll(10))
-    if (dice.onceIn(150)) return faults.beginOutage(this, dice.one(QUICK_STRIPE_FAULTS)) ?? NOTHING
+    if (dice.onceIn(150)) return faults.beginOutage(dice.one(QUICK_STRIPE_FAULTS)) ?? NOTHING
     return NOTHING
   }
 
   /** Sends once, while nothing new is planned for this user. */
   async #sendInPeace(job: Job): Promise<void> {
-    const { faults, app } = this.#town
-    const seen = () => [faults.outages.begun, app.kills, this.#suffered].join()
-    const before = faults.outages.isOne ? undefined : seen()
+    const suffered = this.#suffered
+    const isOutage = this.#town.faults.isOutage
     const answer = await this.#send(job, NOTHING)
-    if (isTaken(answer) || before !== seen()) return
+    if (isTaken(answer) || isOutage || this.#suffered > suffered) return
     if (++job.refusedInPeace < REFUSALS) return
     throw new NeverTaken(
       this,

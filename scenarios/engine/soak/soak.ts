@@ -159,7 +159,7 @@ class Soak {
     })
     this.#closing(() => served.close())
     await served.url
-    const faults = new Faults(standIn, () => served.kill())
+    const faults = new Faults(standIn, () => served.kill(), this.#living)
     proxy.gate = faults
     const town: Town = {
       app: served,
