@@ -74,7 +74,7 @@ async function soakFor(seconds: number, seed: number, ground: Ground, signal: Ab
     noTTYOutput: false,
   })
   const plot = await ground.plot()
-  const began = performance.now()
+  let began: number | undefined
   bar.start(Math.ceil(seconds), 0, { deliveries: 0, hits: 0, audits: 0 })
   try {
     return await soak({
@@ -83,6 +83,7 @@ async function soakFor(seconds: number, seed: number, ground: Ground, signal: Ab
       seed,
       signal,
       goesOn: ({ figures, faults, looks }) => {
+        began ??= performance.now()
         const passed = (performance.now() - began) / 1_000
         bar.update(Math.min(Math.floor(passed), Math.ceil(seconds)), {
           deliveries: figures.deliveries,
