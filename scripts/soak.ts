@@ -13,7 +13,8 @@ interface Options {
 }
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
-const MOST_MINUTES = 600
+/** All that happens is kept in memory, to be told and reckoned: some 100 MB a minute. */
+const MOST_MINUTES = 30
 const SEEDS = 2 ** 31
 
 outliveReader()
@@ -22,7 +23,7 @@ const command = new Command('soak')
   .description(
     'Lets users buy, subscribe, renew, cancel and use tokens on the repaired app at full speed, while deliveries overlap, come twice, late and in any order, while its database connections, its process and Stripe’s API fail at random, and while the audit looks at a hot standby. Stops at the first violation, with the timeline of the user concerned.',
   )
-  .option('--minutes <n>', 'how long users go on, like 10 or 0.5', minutesOf, 5)
+  .option('--minutes <n>', `how long users go on, like 10 or 0.5; at most ${MOST_MINUTES}`, minutesOf, 5)
   .option('--seed <n>', 'what users do and which faults are planned follows from it; none: by chance', seedOf)
   .allowExcessArguments(false)
   .addHelpText(
@@ -48,7 +49,8 @@ async function main(): Promise<number> {
   const interruption = new AbortController()
   let interrupted: number | undefined
   for (const [signal, exit] of Object.entries(SIGNALS)) {
-    process.once(signal, () => {
+    // Not `once`: what Testcontainers brings along ends the process when nobody else listens any more.
+    process.on(signal, () => {
       interrupted = exit
       interruption.abort()
     })
@@ -72,7 +74,7 @@ async function soakFor(seconds: number, seed: number, ground: Ground, signal: Ab
     noTTYOutput: false,
   })
   const plot = await ground.plot()
-  const began = performance.now()
+  let began: number | undefined
   bar.start(Math.ceil(seconds), 0, { deliveries: 0, hits: 0, audits: 0 })
   try {
     return await soak({
@@ -81,6 +83,7 @@ async function soakFor(seconds: number, seed: number, ground: Ground, signal: Ab
       seed,
       signal,
       goesOn: ({ figures, faults, looks }) => {
+        began ??= performance.now()
         const passed = (performance.now() - began) / 1_000
         bar.update(Math.min(Math.floor(passed), Math.ceil(seconds)), {
           deliveries: figures.deliveries,

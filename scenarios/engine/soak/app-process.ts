@@ -12,8 +12,6 @@ const KEPT_WORDS = 2_000
 export class AppProcess {
   /** Rejects when the process ends by itself: nobody but this one may end it. */
   readonly ended: Promise<never>
-  /** How often it was killed. */
-  kills = 0
   readonly #app: string
   readonly #env: AppEnv
   #process: ChildProcess | undefined
@@ -41,7 +39,6 @@ export class AppProcess {
 
   /** Ends it at once, whatever it is doing, and starts it again. */
   kill(): void {
-    this.kills++
     // One that is being started already is ended as soon as it listens.
     this.#url = this.#url
       .catch(() => {})

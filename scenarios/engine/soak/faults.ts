@@ -8,7 +8,7 @@ export type SoakFault = (typeof SOAK_FAULTS)[number]
 
 /** Whoever faults are planned for: one user. */
 export interface Victim {
-  /** Told when a fault hits what is done in this user's name. */
+  /** Told of each fault that hits what is done in this user's name, or everybody. */
   suffer(what: string): void
 }
 
@@ -31,12 +31,17 @@ export class Faults implements WireGate {
   readonly #armed = new Set<Armed>()
   readonly #standIn: StandIn
   readonly #kill: () => void
-  #outages = 0
+  readonly #everybody: ReadonlySet<Victim>
   #isOutage = false
 
-  constructor(standIn: StandIn, kill: () => void) {
+  /**
+   * @param kill ends the app's process, and starts it again
+   * @param everybody who is there at the moment
+   */
+  constructor(standIn: StandIn, kill: () => void, everybody: ReadonlySet<Victim>) {
     this.#standIn = standIn
     this.#kill = kill
+    this.#everybody = everybody
   }
 
   /** From now on what names this id is in the victim's name. */
@@ -59,24 +64,23 @@ export class Faults implements WireGate {
    * Puts Stripe's API out of order, for everybody. Undefined: it is out of order already.
    * @returns ends it
    */
-  beginOutage(victim: Victim, how: (typeof QUICK_STRIPE_FAULTS)[number]): (() => void) | undefined {
+  beginOutage(how: (typeof QUICK_STRIPE_FAULTS)[number]): (() => void) | undefined {
     if (this.#isOutage) return undefined
     this.#isOutage = true
-    this.#outages++
     this.planned.stripe++
-    victim.suffer(`Stripe's API is out of order from here on: ${how}`)
+    this.#tellAll(`Stripe's API is out of order from here on: ${how}`)
     const disturbed = this.#standIn.disturb(1, how)
     return () => {
       const { hits } = disturbed.end()
       this.#isOutage = false
       if (hits > 0) this.hit.stripe++
-      victim.suffer(`Stripe's API is in order again: ${hits} calls of the app were disturbed`)
+      this.#tellAll(`Stripe's API is in order again: ${hits} calls of the app were disturbed`)
     }
   }
 
-  /** How often Stripe's API was out of order; odd answers of the app may come of that. */
-  get outages(): { readonly begun: number; readonly isOne: boolean } {
-    return { begun: this.#outages, isOne: this.#isOutage }
+  /** Whether Stripe's API is out of order now. */
+  get isOutage(): boolean {
+    return this.#isOutage
   }
 
   async before(request: WireRequest): Promise<'pass' | Fault> {
@@ -88,12 +92,17 @@ export class Faults implements WireGate {
       this.hit[armed.how]++
       victim.suffer(`${IN_WORDS[armed.how]}: ${request.sql.replaceAll(/\s+/g, ' ').trim().slice(0, 100)}`)
       if (armed.how !== 'killed') return armed.how
+      this.#tellAll("the app's process is killed, and started again")
       this.#kill()
     }
     return 'pass'
   }
 
   async after(): Promise<void> {}
+
+  #tellAll(what: string): void {
+    for (const one of this.#everybody) one.suffer(what)
+  }
 
   #victimOf({ session, sql, bytes }: WireRequest): Victim | undefined {
     if (BEGINS.test(sql)) this.#named.delete(session)
@@ -108,14 +117,9 @@ export class Faults implements WireGate {
 const BEGINS = /^\s*begin\b/i
 const IDS = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b(?:sub|cs)_[A-Za-z0-9_]+/g
 
-/** Ids of Stripe by which an app's statements may name somebody. */
-export function idsIn(text: string): Iterable<string> {
-  return new Set([...text.matchAll(IDS)].map(([id]) => id))
-}
-
 const IN_WORDS: Readonly<Record<Fault | 'killed', string>> = {
   fails: 'this statement fails',
   ended: 'the backend is ended before this statement',
   unanswered: 'this statement is done, and its answer is lost',
-  killed: "the app's process is killed when it has sent this statement",
+  killed: 'this statement is the last of the app’s process',
 }

@@ -1,7 +1,5 @@
 import type { Answer } from '../../../fixtures/http-client.ts'
-import type { Delivery } from '../../../fixtures/stripe/event.ts'
-import { deliver } from '../../../fixtures/stripe/sign.ts'
-import { type AppRequest, adjustment, ask, use } from '../app-request.ts'
+import { adjustment, use } from '../app-request.ts'
 import { Cast } from '../cast.ts'
 import { MOVES } from '../explore/kinds.ts'
 import { FAULTS, QUICK_STRIPE_FAULTS } from '../plan.ts'
@@ -10,8 +8,9 @@ import { oneLine } from '../timeline.ts'
 import { Doings } from './acts.ts'
 import type { AppProcess } from './app-process.ts'
 import { Dice } from './dice.ts'
-import { type Faults, idsIn, type Victim } from './faults.ts'
+import type { Faults, Victim } from './faults.ts'
 import type { Figures } from './figures.ts'
+import { deliveryJob, isAnswered, isTaken, type Job, requestJob, unanswered } from './job.ts'
 
 /** What all users of a soak share. */
 export interface Town {
@@ -41,25 +40,11 @@ export class NeverTaken extends Error {
   }
 }
 
-/** What is sent until it is taken. */
-interface Job {
-  readonly what: string
-  readonly id: string
-  readonly kind: 'delivery' | 'admin' | 'use'
-  send(appUrl: string): Promise<Answer>
-  attempts: number
-  /** Attempts that were refused although nothing disturbed them. */
-  refusedInPeace: number
-  /** On Stripe's clock, in ms. */
-  due: number
-}
-
 const HOUR_MS = 3_600_000
 /** Nobody lives longer, on Stripe's clock: what is owed from later than the audit's own time would not be judged. */
 const LIFE_HOURS = 365 * 24
 /** How long an app may refuse what nothing disturbs. */
 const REFUSALS = 3
-const NO_ANSWER = 0
 
 /** One user, from the first purchase on: does one thing after the other, and all that comes of one is sent at once. */
 export class Life implements Victim {
@@ -139,46 +124,21 @@ export class Life implements Victim {
     if (act.do === 'admin') {
       this.cast.stripe.advance({ hours: 1 })
       this.cast.request(act)
-      return Array.from({ length: act.clicks }, () => this.#request('admin', adjustment(this.cast, act)))
+      return Array.from({ length: act.clicks }, () => requestJob('admin', adjustment(this.cast, act)))
     }
     const { deliveries } = this.cast.act(act)
-    for (const { body } of deliveries) {
-      for (const id of idsIn(body)) this.#town.faults.owns(this, id)
-    }
-    return deliveries.map((delivery) => this.#delivery(delivery))
-  }
-
-  #delivery(delivery: Delivery): Job {
-    const { webhookSecret } = this.#town
-    const { id, type } = delivery.event
-    const send = (url: string) => deliver(`${url}/api/stripe/webhook`, delivery, webhookSecret)
-    return { what: type, id, kind: 'delivery', send, attempts: 0, refusedInPeace: 0, due: 0 }
-  }
-
-  #request(kind: 'admin' | 'use', request: AppRequest): Job {
-    const send = (url: string) => ask(url, request)
-    return {
-      what: `POST ${request.route}`,
-      id: request.id,
-      kind,
-      send,
-      attempts: 0,
-      refusedInPeace: 0,
-      due: 0,
-    }
+    for (const { event } of deliveries) this.#town.faults.owns(this, String(event.data.object.id))
+    return deliveries.map((delivery) => deliveryJob(delivery, this.#town.webhookSecret))
   }
 
   #use(): Job {
     const act = this.#doings.use()
-    const job = this.#request('use', use(this.cast, act))
+    const job = requestJob('use', use(this.cast, act))
     return {
       ...job,
       id: `${act.action} ${act.tokens}`,
       send: async (url) => {
-        const answer = await job.send(url).catch((error: unknown) => {
-          this.uses.push({ act, isTaken: false })
-          throw error
-        })
+        const answer = await job.send(url)
         this.uses.push({ act, isTaken: isTaken(answer) })
         return answer
       },
@@ -192,17 +152,16 @@ export class Life implements Victim {
     const { faults } = this.#town
     if (dice.onceIn(8)) return faults.arm(this, dice.one(FAULTS), dice.roll(10))
     if (dice.onceIn(200)) return faults.arm(this, 'killed', dice.roll(10))
-    if (dice.onceIn(150)) return faults.beginOutage(this, dice.one(QUICK_STRIPE_FAULTS)) ?? NOTHING
+    if (dice.onceIn(150)) return faults.beginOutage(dice.one(QUICK_STRIPE_FAULTS)) ?? NOTHING
     return NOTHING
   }
 
   /** Sends once, while nothing new is planned for this user. */
   async #sendInPeace(job: Job): Promise<void> {
-    const { faults, app } = this.#town
-    const seen = () => [faults.outages.begun, app.kills, this.#suffered].join()
-    const before = faults.outages.isOne ? undefined : seen()
+    const suffered = this.#suffered
+    const isOutage = this.#town.faults.isOutage
     const answer = await this.#send(job, NOTHING)
-    if (isTaken(answer) || before !== seen()) return
+    if (isTaken(answer) || isOutage || this.#suffered > suffered) return
     if (++job.refusedInPeace < REFUSALS) return
     throw new NeverTaken(
       this,
@@ -219,13 +178,13 @@ export class Life implements Victim {
     this.#sent.add(job.id)
     this.#underWay++
     job.attempts++
-    const answer = await app.url.then((url) => job.send(url)).catch(unanswered)
+    const answer = await app.url.then((url) => job.send(url), unanswered)
     this.#underWay--
     endDisturbance()
     if (signal.aborted) return answer
-    if (job.kind === 'delivery') figures.answered()
+    if (job.kind === 'delivery' && isAnswered(answer)) figures.answered()
     this.#tell(
-      `  ${job.what.padEnd(40)} ${job.id}${job.attempts > 1 ? `, attempt ${job.attempts}` : ''}: ${answer.status === NO_ANSWER ? 'no answer' : answer.status} after ${Math.round(answer.ms)} ms  ${oneLine(answer.body)}`,
+      `  ${job.what.padEnd(40)} ${job.id}${job.attempts > 1 ? `, attempt ${job.attempts}` : ''}: ${isAnswered(answer) ? answer.status : 'no answer'} after ${Math.round(answer.ms)} ms  ${oneLine(answer.body)}`,
     )
     if (isTaken(answer)) return answer
     figures.refused++
@@ -244,15 +203,3 @@ export class Life implements Victim {
 }
 
 const NOTHING = () => {}
-
-const isTaken = ({ status }: Answer): boolean => status >= 200 && status < 300
-
-function unanswered(error: unknown): Answer {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  return {
-    status: NO_ANSWER,
-    body: cause instanceof Error ? cause.message : String(cause),
-    location: null,
-    ms: 0,
-  }
-}

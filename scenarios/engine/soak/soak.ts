@@ -38,7 +38,7 @@ export interface Progress {
 /** What is wrong, and what happened to whom it is wrong for. */
 export interface Violation {
   readonly text: string
-  /** Undefined: it is nobody's in particular. */
+  /** Undefined: it is nobody's in particular, or was told before, or of too many. */
   readonly timeline: readonly string[] | undefined
 }
 
@@ -57,7 +57,7 @@ export interface Soaked extends Progress {
 /** Users who live at the same time. */
 const CROWD = 12
 const WEBHOOK_SECRET = 'whsec_of_the_soak'
-/** Of violations at the end, those that are told with their timeline. */
+/** Users whose timeline is told, and problems that are told. */
 const TOLD = 3
 
 /** Ends what is under way at the first violation. */
@@ -89,7 +89,7 @@ export async function soak(options: SoakOptions): Promise<Soaked> {
 class Soak {
   readonly #options: SoakOptions
   readonly #closing: (close: () => Promise<void>) => void
-  readonly #began = performance.now()
+  #began = performance.now()
   readonly #figures = new Figures()
   readonly #lives: Life[] = []
   readonly #living = new Set<Life>()
@@ -159,8 +159,9 @@ class Soak {
     })
     this.#closing(() => served.close())
     await served.url
-    const faults = new Faults(standIn, () => served.kill())
+    const faults = new Faults(standIn, () => served.kill(), this.#living)
     proxy.gate = faults
+    this.#began = performance.now()
     const town: Town = {
       app: served,
       webhookSecret: WEBHOOK_SECRET,
@@ -234,9 +235,11 @@ class Soak {
   async #told(found: readonly Confirmed[]): Promise<readonly Violation[]> {
     if (found.length === 0) return []
     const { rows } = await this.#ledger()
-    return found.map(({ text, userId }, index) => {
+    const told = new Set<Life>()
+    return found.map(({ text, userId }) => {
       const life = this.#lives.find((one) => one.userId === userId)
-      if (life === undefined || index >= TOLD) return { text, timeline: undefined }
+      if (life === undefined || told.has(life) || told.size >= TOLD) return { text, timeline: undefined }
+      told.add(life)
       const own = rows.filter((row) => row.userId === userId && row.table === 'token_usage')
       const head = `${life.name}, user ${userId}:`
       const ledger = own.map((row) => `    ${renderRow(row, () => life.name)}`)
@@ -251,8 +254,13 @@ class Soak {
       ...(this.#figures.overlapped === 0 ? ['no two requests of a user overlapped'] : []),
       ...(this.#looksMeanwhile === 0 ? ['the standby was not audited while deliveries were under way'] : []),
       ...(audit.looks['could not judge'] > 0
-        ? [`${audit.looks['could not judge']} audits could not judge: ${[...audit.remarks].join('; ')}`]
+        ? [`${audit.looks['could not judge']} audits could not judge: ${firstOf([...audit.problems])}`]
         : []),
     ]
   }
+}
+
+function firstOf(problems: readonly string[]): string {
+  const more = problems.length - TOLD
+  return problems.slice(0, TOLD).join('; ') + (more > 0 ? `; and ${more} more` : '')
 }

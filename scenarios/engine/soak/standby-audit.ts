@@ -2,6 +2,7 @@ import { audit } from '../../../audits/audit.ts'
 import type { Catalogue } from '../../../audits/catalogue.ts'
 import type { Evidence } from '../../../audits/evidence.ts'
 import type { Report, RuleReport } from '../../../audits/reports/report.ts'
+import { STATUSES } from '../../../audits/verdict.ts'
 import { count } from '../story.ts'
 
 /** A violation that two looks have seen. */
@@ -19,8 +20,8 @@ export class StandbyAudit {
   readonly looks: Record<Look, number> = { ok: 0, transient: 0, 'could not judge': 0, violations: 0 }
   /** How old what the standby showed was at most, in ms. */
   highestLagMs = 0
-  /** Why it could not be judged, or what was gone at the second look; each once. */
-  readonly remarks = new Set<string>()
+  /** Why it could not be judged; each reason once. */
+  readonly problems = new Set<string>()
   readonly #url: string
   readonly #catalogue: Catalogue
   /** Rules that are red by policy: somebody has overdrawn, say. */
@@ -46,29 +47,18 @@ export class StandbyAudit {
   async look(evidence?: Evidence): Promise<readonly Confirmed[]> {
     const first = await this.#audit(evidence)
     const unjudged = unjudgedIn(first)
-    for (const problem of unjudged) this.remarks.add(problem)
     const red = this.#redIn(first)
     const confirmed: Confirmed[] = []
     if (red.length > 0) {
-      const only = red.map(({ id }) => id)
-      const second = await this.#audit(evidence, only)
-      for (const problem of unjudgedIn(second)) {
-        unjudged.push(problem)
-        this.remarks.add(problem)
-      }
-      confirmed.push(...this.#redIn(second).flatMap((rule) => inBoth(rule, red)))
-      const gone = only.filter((id) => !confirmed.some(({ text }) => text.startsWith(`${id} `)))
-      for (const id of gone) this.remarks.add(`${id} found something that was gone at the second look`)
+      const second = await this.#audit(
+        evidence,
+        red.map(({ id }) => id),
+      )
+      unjudged.push(...unjudgedIn(second))
+      for (const rule of this.#redIn(second)) confirmed.push(...inBoth(rule, red))
     }
-    this.looks[
-      confirmed.length > 0
-        ? 'violations'
-        : unjudged.length > 0
-          ? 'could not judge'
-          : red.length > 0
-            ? 'transient'
-            : 'ok'
-    ]++
+    for (const problem of unjudged) this.problems.add(problem)
+    this.looks[verdictOf(confirmed.length, unjudged.length, red.length)]++
     return confirmed
   }
 
@@ -93,22 +83,29 @@ export class StandbyAudit {
   }
 }
 
-/** Nobody need have done yet what a rule looks at: nothing to look at is no failure here. */
-function unjudgedIn({ targets }: Report): string[] {
+function verdictOf(confirmed: number, unjudged: number, red: number): Look {
+  if (confirmed > 0) return 'violations'
+  if (unjudged > 0) return 'could not judge'
+  return red > 0 ? 'transient' : 'ok'
+}
+
+/** Meanwhile nobody need have done yet what a rule looks at; at the end, there has to be something. */
+function unjudgedIn({ targets, evidence }: Report): string[] {
   return targets.flatMap(({ problem, invariants }) => [
     ...(problem === null ? [] : [problem]),
     ...invariants
-      .filter(({ status }) => status === 'error' || status === 'not_run' || status === 'stale')
+      .filter(({ status }) => !STATUSES[status].judged && (status !== 'vacuous' || evidence !== null))
       .map(({ id, problem: why }) => `${id}: ${why}`),
   ])
 }
 
+/** Where there are more than a look names, they can't be compared one by one. */
 function inBoth(rule: RuleReport, before: readonly RuleReport[]): Confirmed[] {
   const seen = new Set(
     before.filter(({ id }) => id === rule.id).flatMap(({ sample }) => sample.map((one) => one.fingerprint)),
   )
   return rule.sample
-    .filter(({ fingerprint }) => seen.has(fingerprint))
+    .filter(({ fingerprint }) => rule.mass || seen.has(fingerprint))
     .map(({ subject_type, subject_id, user_id, detail, expected, actual }) => ({
       text: `${rule.id} (${rule.title}): ${subject_type} ${subject_id}: ${detail}, expected ${number(expected)}, found ${number(actual)}`,
       userId: user_id,
