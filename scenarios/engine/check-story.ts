@@ -100,5 +100,6 @@ const KINDS_OF: Partial<Readonly<Record<Act['do'], readonly KeyKind[]>>> = {
   'end-trial': ['invoice', 'invoice:reset'],
   renew: ['invoice', 'invoice:reset'],
   'recover-renewal': ['invoice', 'invoice:reset'],
+  'pay-out-of-band': ['invoice', 'invoice:reset'],
   admin: ['admin'],
 }
