@@ -24,7 +24,11 @@ const command = new Command('soak')
     'Lets users buy, subscribe, renew, cancel and use tokens on the repaired app at full speed, while deliveries overlap, come twice, late and in any order, while its database connections, its process and Stripe’s API fail at random, and while the audit looks at a hot standby. Stops at the first violation, with the timeline of the user concerned.',
   )
   .option('--minutes <n>', `how long users go on, like 10 or 0.5; at most ${MOST_MINUTES}`, minutesOf, 5)
-  .option('--seed <n>', 'what users do and which faults are planned follows from it; none: by chance', seedOf)
+  .option(
+    '--seed <n>',
+    'what each user does follows from it, and by which dice faults are planned; none: by chance',
+    seedOf,
+  )
   .allowExcessArguments(false)
   .addHelpText(
     'after',
@@ -32,8 +36,8 @@ const command = new Command('soak')
 A primary and its standby are started for it, and ended: containers where Docker answers, else npm's binaries
 (TEST_POSTGRES=container|embedded; a server that is given by URL has no standby of ours, and is not used).
 At the end all that the app has not taken yet is delivered until it is taken; then what was paid is compared with the
-ledger, and the standby is audited with that evidence. How requests meet is not in the seed: a second run of it plans the
-same, and need not end the same.
+ledger, and the standby is audited with that evidence. How requests meet is not in the seed, nor what is sent again for
+that: a second run of it need not end the same.
 
 Exit: 0 all well, 1 a violation, 2 could not run or judge, or nothing was disturbed, overlapped or audited meanwhile,
 3 wrong usage, 130 interrupted.`,

@@ -21,7 +21,7 @@ export interface SoakOptions {
   readonly plot: Plot
   /** A revision of the reference app, or a directory of routes. */
   readonly app: string
-  /** What users do, and which faults are planned, follows from it; how requests meet does not. */
+  /** What users do follows from it, and the dice for faults; how requests meet does not, nor what is sent again for that. */
   readonly seed: number
   /** Asked before each act of a user: whether there is to be more. */
   readonly goesOn: (progress: Progress) => boolean
