@@ -15,10 +15,13 @@ const FAREWELL_MS = 2_000
 export class AppProcess {
   /** What it has said, oldest first: on its standard output, and as an error what it said on the other. */
   readonly log: LogLine[] = []
+  /** Told how it ended, when it was not told to. */
+  onEnd: ((how: string) => void) | undefined
   readonly #revision: string
   readonly #env: AppEnv
   #child: ChildProcess | undefined
   #url = ''
+  #isToldToEnd = false
 
   private constructor(revision: string, env: AppEnv) {
     this.#revision = revision
@@ -51,9 +54,12 @@ export class AppProcess {
     const child = fork(SERVE, ['--app', this.#revision, '--port', port], {
       env: { ...this.#env },
       execArgv: [],
+      // Ctrl-C is meant for the command, and is no end that the app has come to by itself.
+      detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
     this.#child = child
+    this.#isToldToEnd = false
     this.#url = await new Promise<string>((resolve, reject) => {
       const hear = (from: Readable | null, level: LogLine['level']) =>
         createInterface({ input: from as Readable }).on('line', (text) => {
@@ -64,6 +70,9 @@ export class AppProcess {
       hear(child.stdout, 'log')
       hear(child.stderr, 'error')
       child.once('error', reject)
+      child.once('exit', () => {
+        if (this.#url !== '' && !this.#isToldToEnd) this.onEnd?.(this.end ?? '')
+      })
       child.once('close', () =>
         reject(new Error(`the app ${this.#revision} does not start: ${this.end ?? 'its output ended'}`)),
       )
@@ -85,6 +94,7 @@ export class AppProcess {
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#child
     if (child === undefined || this.end !== undefined) return
+    this.#isToldToEnd = true
     const gone = once(child, 'exit')
     child.kill(signal)
     await gone

@@ -23,7 +23,7 @@ function isRight({ performance: { played } }: Run): boolean {
 
 /**
  * Each of two techniques sees what the other is blind to: the first is right whatever overlaps, and loses grants in a
- * crash; the third survives every crash, and doubles grants where two deliveries overlap. the README shows this table, for all turns.
+ * crash; the third survives every crash, and doubles grants where two deliveries overlap. The README shows this table, for all turns.
  */
 describe('four webhooks under every crash and every overlap of two deliveries', () => {
   const table = [

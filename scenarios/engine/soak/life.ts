@@ -6,15 +6,15 @@ import { FAULTS, QUICK_STRIPE_FAULTS } from '../plan.ts'
 import { type AdminAct, type StripeAct, say, type UseAct } from '../story.ts'
 import { oneLine } from '../timeline.ts'
 import { Doings } from './acts.ts'
-import type { AppProcess } from './app-process.ts'
 import { Dice } from './dice.ts'
 import type { Faults, Victim } from './faults.ts'
 import type { Figures } from './figures.ts'
 import { deliveryJob, isAnswered, isTaken, type Job, requestJob, unanswered } from './job.ts'
+import type { SoakApp } from './soak-app.ts'
 
 /** What all users of a soak share. */
 export interface Town {
-  readonly app: AppProcess
+  readonly app: SoakApp
   readonly webhookSecret: string
   readonly faults: Faults
   readonly figures: Figures

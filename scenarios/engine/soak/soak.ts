@@ -2,6 +2,7 @@ import { entitlements, parseEvidence } from '../../../audits/evidence.ts'
 import { unreachable } from '../../../fixtures/app/unreachable.ts'
 import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import { startStandIn } from '../../../fixtures/stripe/stand-in.ts'
+import { AppProcess } from '../app-process.ts'
 import { evidenceOf } from '../cast.ts'
 import { WireProxy } from '../explore/wire-proxy.ts'
 import { addOtherTier, usersIn } from '../house.ts'
@@ -9,12 +10,12 @@ import { readLedger, type Snapshot } from '../ledger.ts'
 import { allRules } from '../outcome.ts'
 import { STORIES } from '../stories.ts'
 import { renderRow } from '../timeline.ts'
-import { AppProcess } from './app-process.ts'
 import { Faults } from './faults.ts'
 import { Figures } from './figures.ts'
 import type { Plot } from './ground.ts'
 import { Life, NeverTaken, type Town } from './life.ts'
 import { type Reckoning, reckon } from './reckoning.ts'
+import { SoakApp } from './soak-app.ts'
 import { type Confirmed, type Look, StandbyAudit } from './standby-audit.ts'
 
 export interface SoakOptions {
@@ -107,7 +108,6 @@ class Soak {
     await withDatabase(plot.databaseUrl, addOtherTier)
     const { town, faults } = await this.#town()
     const stop = (reason: unknown) => this.#stop.abort(reason)
-    town.app.ended.catch((error: Error) => stop(new Found([{ text: error.message, userId: null }])))
     signal.addEventListener('abort', () => stop(signal.reason), { once: true })
     if (signal.aborted) stop(signal.reason)
     // What is under way then has no answer to wait for.
@@ -150,15 +150,17 @@ class Soak {
     this.#closing(() => standIn.close())
     const proxy = await WireProxy.start(plot.databaseUrl)
     this.#closing(() => proxy.close())
-    const served = new AppProcess(app, {
+    const process = await AppProcess.start(app, {
       ...unreachable,
       DATABASE_URL: proxy.url,
       STRIPE_SECRET_KEY: 'sk_live_of_the_soak',
       STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
       STRIPE_API_HOST: standIn.url,
     })
+    const served = new SoakApp(process, (how) =>
+      this.#stop.abort(new Found([{ text: `the app: ${how}`, userId: null }])),
+    )
     this.#closing(() => served.close())
-    await served.url
     const faults = new Faults(standIn, () => served.kill(), this.#living)
     proxy.gate = faults
     this.#began = performance.now()
