@@ -259,7 +259,7 @@ export function say(act: Act): string {
     case 'leave-subscription-row':
       return `a subscription of ${act.who}'s is left over from test mode`
     case 'use-old-endpoint':
-      return 'Stripe goes on by the endpoint that ours has replaced'
+      return 'the endpoint that another has replaced delivers again'
     case 'forge':
       return `somebody posts an event of ${act.who}'s, ${FORGERY_WORDS[act.how]}`
   }
