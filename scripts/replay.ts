@@ -54,7 +54,8 @@ const command = new Command('replay')
     'after',
     `
 With --app URL the app must run on the database of --into, with Stripe's API at the stand-in (STRIPE_API_HOST in the
-reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks. It is judged as repaired.
+reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks; of two, with a comma between them, the
+second is taken for that of an endpoint which another replaces. It is judged as repaired.
 Without --into each story has a database of its own, on a Postgres chosen as in the tests (TEST_POSTGRES).
 
 Exit: 0 all as told, 1 a story broke, 2 could not run, 3 wrong usage.`,
@@ -108,6 +109,7 @@ function elsewhere(url: string, into: string | undefined): Elsewhere {
   const [webhookSecret, oldWebhookSecret] = (process.env.STRIPE_WEBHOOK_SECRET ?? '')
     .split(',')
     .map((secret) => secret.trim())
+    .filter((secret) => secret !== '')
   if (!webhookSecret) {
     throw new UsageError(`--app ${url} needs STRIPE_WEBHOOK_SECRET: the secret that its webhook checks`)
   }
