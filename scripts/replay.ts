@@ -59,8 +59,9 @@ const command = new Command('replay')
     'after',
     `
 With --app URL the app must run on the database of --into, with Stripe's API at the stand-in (STRIPE_API_HOST in the
-reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks. It is judged as repaired, and first asked
-what it says to a delivery that nobody signed.
+reference app), and STRIPE_WEBHOOK_SECRET set here to what its webhook checks; of two, with a comma between them, the
+second is taken for that of an endpoint which another replaces. It is judged as repaired, and first asked what it says to
+a delivery that nobody signed.
 Without --into each story has a database of its own, on a Postgres chosen as in the tests (TEST_POSTGRES).
 
 Exit: 0 all as told, 1 a story broke, the app stopped to answer, or takes what nobody signed, 2 could not run, 3 wrong
@@ -121,6 +122,7 @@ function elsewhere(url: string, into: string | undefined): Elsewhere {
   const [webhookSecret, oldWebhookSecret] = (process.env.STRIPE_WEBHOOK_SECRET ?? '')
     .split(',')
     .map((secret) => secret.trim())
+    .filter((secret) => secret !== '')
   if (!webhookSecret) {
     throw new UsageError(`--app ${url} needs STRIPE_WEBHOOK_SECRET: the secret that its webhook checks`)
   }

@@ -103,11 +103,14 @@ export class Cast {
       case 'test-mode-purchase':
         return { deliveries: stripe.testModePurchase({ person, pack: act.pack }).deliveries, subjects: {} }
       case 'start-plan': {
-        const { coupon, by } = act
-        const started =
-          act.plan === 'annual'
-            ? stripe.startAnnual({ person, coupon, by })
-            : stripe.start28Day({ person, coupon, by })
+        const { coupon, by, inCapitals } = act
+        const how = {
+          person,
+          coupon,
+          by,
+          sessionUserId: inCapitals ? person.userId.toUpperCase() : undefined,
+        }
+        const started = act.plan === 'annual' ? stripe.startAnnual(how) : stripe.start28Day(how)
         last.subscription = started.subscriptionId
         last.invoice = started.invoiceId
         return { deliveries: started.deliveries, subjects: { invoice: started.invoiceId } }

@@ -106,7 +106,7 @@ async function inHouse(
         [cast.subscriptionOf(act.who), cast.person(act.to).userId],
       )
     case 'lose-profile':
-      return client.query('delete from public.user_profiles where user_id = $1', [
+      return client.query('delete from public.user_profiles where user_id = $1 and is_draft is not true', [
         cast.person(act.who).userId,
       ])
     case 'regain-profile': {

@@ -84,6 +84,8 @@ export type StripeAct =
       readonly who: string
       readonly plan: PlanId
       readonly coupon: boolean
+      /** The Checkout session names the user in capitals, the subscription does not. */
+      readonly inCapitals: boolean
       readonly by: StartedBy
     }
   | { readonly do: 'start-trial'; readonly who: string; readonly plan: PlanId; readonly by: StartedBy }
@@ -132,7 +134,7 @@ export type HouseAct =
   | { readonly do: 'set-tier-price'; readonly plan: PlanId | 'other'; readonly known: boolean }
   /** Our row of the person's subscription is given to this user. */
   | { readonly do: 'give-subscription-row'; readonly who: string; readonly to: string }
-  /** Signing up broke off, say: the account is there, and its profile is not; or it is there now. */
+  /** Signing up broke off, say: the account is there, a draft perhaps, and its profile is not; or it is there now. */
   | { readonly do: 'lose-profile' | 'regain-profile'; readonly who: string }
   /** The balance column holds null, which an older install allows. */
   | { readonly do: 'null-balance'; readonly who: string }
@@ -176,7 +178,7 @@ export function say(act: Act): string {
     case 'test-mode-purchase':
       return `${act.who} buys a ${act.pack} pack in Stripe's test mode`
     case 'start-plan':
-      return `${act.who} starts the ${PLAN_WORDS[act.plan]} plan${act.coupon ? ' with a 100 % coupon' : ''}${BY_WORDS[act.by]}`
+      return `${act.who} starts the ${PLAN_WORDS[act.plan]} plan${act.coupon ? ' with a 100 % coupon' : ''}${BY_WORDS[act.by]}${act.inCapitals ? ', named in capitals' : ''}`
     case 'start-trial':
       return `${act.who} starts a trial of the ${PLAN_WORDS[act.plan]} plan${BY_WORDS[act.by]}`
     case 'fail-trial':
@@ -228,7 +230,7 @@ export function say(act: Act): string {
     case 'leave-subscription-row':
       return `a subscription of ${act.who}'s is left over from test mode`
     case 'use-old-endpoint':
-      return 'deliveries go on by the endpoint that ours has replaced'
+      return 'the endpoint that another has replaced delivers again'
     case 'forge':
       return `somebody posts an event of ${act.who}'s, ${FORGERY_WORDS[act.how]}`
   }

@@ -16,6 +16,7 @@ import type {
 interface Start {
   readonly coupon?: boolean
   readonly by?: StartedBy
+  readonly inCapitals?: boolean
 }
 
 /** What a step leads to: a row, a balance, an answer. */
@@ -35,11 +36,12 @@ export function person(name: string, traits: { hasDraft?: true; balance?: bigint
     (tokens: bigint): Told =>
       row({ type, tokens, delta: tokens, key })
   const about = <Do extends string>(what: Do) => ({ do: what, who: name })
-  const start = (plan: PlanId, { coupon = false, by = 'checkout' }: Start = {}): Act => ({
+  const start = (plan: PlanId, { coupon = false, by = 'checkout', inCapitals = false }: Start = {}): Act => ({
     ...about('start-plan'),
     plan,
     coupon,
     by,
+    inCapitals,
   })
 
   return {

@@ -104,8 +104,12 @@ export const packs = [
       step(ann.buys('power', { label: 'unknown-user' }), staysUndelivered),
       step(ann.sessionIsMended(), ann.getsPack(2_000_000n), ann.has(4_000_000n)),
       step(ann.buys('mega', { label: 'capitals' }), ann.getsPack(5_000_000n), ann.has(9_000_000n)),
+      step(ann.starts28Day({ inCapitals: true }), ann.getsPlan(375_000n), ann.has(9_375_000n)),
     ],
-    asFound: { red: seenBy('saleOfNobodyLost'), redTwice: seenBy('saleOfNobodyLost', 'packGrantedTwice') },
+    asFound: {
+      red: seenBy('saleOfNobodyLost', 'dripsOutsideLedger'),
+      redTwice: seenBy('saleOfNobodyLost', 'dripsOutsideLedger', 'packGrantedTwice'),
+    },
   }),
 
   // Takes whatever is sold once for a pack, and refuses it for ever.

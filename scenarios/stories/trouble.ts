@@ -11,6 +11,7 @@ import { seenBy } from './findings.ts'
 
 const gus = person('gus')
 const hal = person('hal')
+const kai = person('kai', { hasDraft: true })
 
 /** What the app can't settle when Stripe tells it: nothing is guessed, and nothing is lost until somebody mends it. */
 export const troubles = [
@@ -41,16 +42,17 @@ export const troubles = [
     asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
   }),
 
-  // Says that a grant has succeeded for somebody who has no balance to put it on, as it did.
+  // Says that a grant has succeeded for somebody who has no balance to put it on, as it did; or takes
+  // a draft for a profile.
   story({
     name: 'no-profile',
     title: 'who has no profile is granted when there is one, and an admin is told so at once',
-    people: [gus],
+    people: [kai],
     steps: [
-      step(gus.losesProfile()),
-      step(gus.isAdjusted(1_000n, 'gift'), isRefused),
-      step(gus.buys('power'), staysUndelivered),
-      step(gus.regainsProfile(), gus.getsPack(2_000_000n), gus.has(2_000_000n)),
+      step(kai.losesProfile()),
+      step(kai.isAdjusted(1_000n, 'gift'), isRefused),
+      step(kai.buys('power'), staysUndelivered),
+      step(kai.regainsProfile(), kai.getsPack(2_000_000n), kai.has(2_000_000n)),
     ],
     asFound: {
       red: seenBy('rowWithoutProfile', 'adjustedTwice'),
