@@ -53,7 +53,7 @@ export async function scoreMutant(
     }
     const arena = await Arena.open(database.url, appDirectory)
     try {
-      return await play(arena, budgetMs, playing)
+      return await play(arena, mutant, budgetMs, playing)
     } finally {
       await arena.close()
     }
@@ -65,6 +65,7 @@ export async function scoreMutant(
 
 async function play(
   arena: Arena,
+  { kind }: Mutant,
   budgetMs: number,
   playing: (what: Omit<Kill, 'complaint'>) => void,
 ): Promise<Score> {
@@ -96,8 +97,10 @@ async function play(
   }
   const groups: readonly (readonly [readonly Story[], readonly Kind[]])[] = [
     [cheapest, ['shape']],
+    // A lock that the ledger's functions lack shows where three overlap, if at all.
+    ...(kind === 'sql' ? [[cheapest, ['overlap-3']] as const] : []),
     ...cheapest.map((story) => [[story], ['overlap', 'fault', 'late']] as const),
-    [cheapest, ['redelivery', 'order', 'overlap-3', 'stripe']],
+    [cheapest, ['redelivery', 'order', 'stripe', ...(kind === 'sql' ? [] : (['overlap-3'] as const))]],
   ]
   for (const [stories, kinds] of groups) {
     if (killed !== undefined || performance.now() > until) break
