@@ -1,10 +1,13 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect } from 'vitest'
 import { unreachable } from '../../fixtures/app/unreachable.ts'
 import { withDatabase } from '../../fixtures/postgres/connection.ts'
 import type { Database, Source } from '../../fixtures/postgres/databases.ts'
 import { test as withDatabases } from '../support/test.ts'
 import { AppProcess } from './app-process.ts'
-import { Arena } from './explore/arena.ts'
+import { Arena, type Run } from './explore/arena.ts'
 import { explore, playerIn, tasksOf } from './explore/explore.ts'
 import { IN_ORDER, parsePlan } from './plan.ts'
 import { Play } from './play.ts'
@@ -78,6 +81,57 @@ describe('an app that keeps state in memory', () => {
     await arena.close()
     expect(complaints).toContainEqual(
       expect.stringMatching(/^after a restart of the app the same plan .*: the app keeps state in memory$/),
+    )
+  })
+})
+
+describe('an app whose process ends at a delivery', () => {
+  const exploring = async (url: string, route: string) => {
+    const directory = await mkdtemp(join(tmpdir(), 'app-'))
+    const webhook = join(directory, 'api/stripe/webhook')
+    await mkdir(webhook, { recursive: true })
+    await writeFile(join(webhook, 'route.js'), route)
+    const arena = await Arena.open(url, directory, { ownProcess: true })
+    try {
+      const failed: Run[] = []
+      const tasks = tasksOf([[PACK, await arena.anatomy(PACK)]], ['redelivery'])
+      const explored = await explore([playerIn(arena, 0)], tasks, {
+        onRun: (_, run) => {
+          if (run.complaints.length > 0) failed.push(run)
+        },
+      })
+      return { ...explored, failed }
+    } finally {
+      await arena.close()
+      await rm(directory, { recursive: true })
+    }
+  }
+
+  // Would catch: an explorer that blames every plan for a dead app, or goes on for ever.
+  test('that comes again: explore says how, starts it again, and gives up', async ({ database }) => {
+    const { failed, left, hasGivenUp } = await exploring(
+      (await database('unified')).url,
+      `const seen = new Set()
+       export async function POST(request) {
+         const { id } = await request.json()
+         if (seen.has(id)) process.exit(7)
+         seen.add(id)
+         return new Response('ok')
+       }`,
+    )
+    expect(failed.map(({ complaints }) => complaints[0])).toEqual(
+      Array(3).fill(
+        expect.stringMatching(/^step 1 .* evt_\w+: .*gave no answer.*; its process ended with 7/),
+      ),
+    )
+    expect([left > 0, hasGivenUp]).toEqual([true, true])
+  })
+
+  // What a plan disturbs is counted in order: nothing can be counted.
+  test('told in order: the story can’t be explored', async ({ database }) => {
+    const { url } = await database('unified')
+    await expect(exploring(url, 'export const POST = () => process.exit(7)')).rejects.toThrow(
+      /^pack-paid can't be explored: step 1 .*; its process ended with 7$/,
     )
   })
 })

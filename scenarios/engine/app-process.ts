@@ -11,6 +11,9 @@ const SERVE = join(import.meta.dirname, '../../fixtures/app/serve.ts')
 /** How long an app that is told to stop may take, before it is killed. */
 const FAREWELL_MS = 2_000
 
+/** How long a process may be there still when its connections are closed. */
+const DYING_MS = 500
+
 /** An app in a process of its own, which can be killed, and started again at the same URL. It ends with this process. */
 export class AppProcess {
   /** What it has said, oldest first: on its standard output, and as an error what it said on the other. */
@@ -46,6 +49,14 @@ export class AppProcess {
     // Below an error that nobody caught, Node prints its stack and its own version.
     const said = this.log.findLast(({ text }) => /error/i.test(text)) ?? this.log.at(-1)
     return `its process ended with ${exitCode ?? signalCode}${said ? `: ${said.text}` : ''}`
+  }
+
+  /** How it ended; waits a moment for it, where its connections are closed already. */
+  async endSoon(): Promise<string | undefined> {
+    const child = this.#child
+    if (child !== undefined && this.end === undefined)
+      await once(child, 'exit', { signal: AbortSignal.timeout(DYING_MS) }).catch(() => {})
+    return this.end
   }
 
   /** Starts it again where it was; resolves when it listens. */

@@ -456,7 +456,8 @@ export class Performer {
     this.#sent.push(sent)
     onSent?.(job.ref, job.what)
     if (answer instanceof NoAnswer && !fault?.hasKilled) {
-      const state = app.process?.end ?? `it has ${await connections.count(client)} connections to Postgres`
+      const state =
+        (await app.process?.endSoon()) ?? `it has ${await connections.count(client)} connections to Postgres`
       throw new NoAnswer(`${sent.what} ${job.id}: ${answer.message}; ${state}`, { cause: answer })
     }
     const leak = await connections.look(client)

@@ -105,7 +105,7 @@ export class Arena {
     return { performance, red, complaints }
   }
 
-  /** Plays it in order; how many statements and calls of Stripe's API each delivery or request makes. */
+  /** Plays it in order; how many statements and calls of Stripe's API each delivery or request makes. Throws where the app gives no answer. */
   async anatomy(story: Story): Promise<readonly Measured[]> {
     const measured: Measured[] = []
     const { proxy } = this.#app
@@ -121,7 +121,7 @@ export class Arena {
       after: async () => {},
     }
     try {
-      await this.#play.perform(story, this.#app, {
+      const { isCut, complaints } = await this.#play.perform(story, this.#app, {
         plan: [],
         isWatched: false,
         onSent: (ref, what) => {
@@ -132,6 +132,7 @@ export class Arena {
           callsBefore = this.#play.stripeCalls
         },
       })
+      if (isCut) throw new Error(`${story.name} can't be explored: ${complaints.at(-1)}`)
     } finally {
       proxy.gate = undefined
     }

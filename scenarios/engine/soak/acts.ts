@@ -54,7 +54,14 @@ export class Doings {
     const byPlan: Record<Standing['plan'], readonly (() => StripeAct)[]> = {
       none: [
         then(
-          { do: 'start-plan', who, plan: which, coupon: this.#dice.onceIn(6), by: 'checkout' },
+          {
+            do: 'start-plan',
+            who,
+            plan: which,
+            coupon: this.#dice.onceIn(6),
+            inCapitals: false,
+            by: 'checkout',
+          },
           { plan: 'running', which },
         ),
         then({ do: 'start-trial', who, plan: which, by: 'checkout' }, { plan: 'trial', which }),
