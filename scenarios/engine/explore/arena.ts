@@ -1,9 +1,10 @@
 import { Client, escapeIdentifier } from 'pg'
 import { type Entitlement, entitlements, parseEvidence } from '../../../audits/evidence.ts'
 import type { AppRevision } from '../../../fixtures/app/app.ts'
+import type { ApiVersion } from '../../../fixtures/stripe/versions.ts'
 import type { AppUnderTest } from '../app-under-test.ts'
 import { allRules, planFlag, withoutRow } from '../outcome.ts'
-import { leavesItsStep, type Plan, versionOf } from '../plan.ts'
+import { IN_ORDER, leavesItsStep, type Plan, versionOf } from '../plan.ts'
 import { type Performance, Play } from '../play.ts'
 import type { Story } from '../story.ts'
 import { RulesAtOnce } from './rules-at-once.ts'
@@ -14,6 +15,11 @@ export interface Run {
   readonly red: readonly string[]
   /** What is not as the story tells it, a line each. */
   readonly complaints: readonly string[]
+}
+
+interface Owed {
+  readonly text: string
+  readonly entitlements: readonly Entitlement[]
 }
 
 /** How long an app may take to end its transactions after its last answer. */
@@ -30,7 +36,7 @@ export class Arena {
   readonly #rules: RulesAtOnce
   readonly #reset: string
   /** By story and version: what is owed does not depend on how deliveries came. */
-  readonly #owed = new Map<string, { text: string; entitlements: readonly Entitlement[] }>()
+  readonly #owed = new WeakMap<Story, Map<ApiVersion | undefined, Owed>>()
 
   private constructor(client: Client, play: Play, app: AppUnderTest, rules: RulesAtOnce, reset: string) {
     this.#client = client
@@ -61,9 +67,14 @@ export class Arena {
     return this.#rules.redAsInstalled()
   }
 
-  async run(story: Story, plan: Plan): Promise<Run> {
+  /** `isWatched`: what each request left in the database is read after each, for the timeline. */
+  async run(story: Story, plan: Plan, { isWatched = false } = {}): Promise<Run> {
     await this.#startAnew()
-    const performance = await this.#play.perform(story, this.#app, { plan, isWatched: false })
+    return this.#judge(await this.#play.perform(story, this.#app, { plan, isWatched }))
+  }
+
+  async #judge(performance: Performance): Promise<Run> {
+    const { story, plan } = performance
     const owed = this.#owedBy(story, plan)
     const red = await this.#rules.red(owed.text)
     const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }
@@ -77,8 +88,11 @@ export class Arena {
     return { performance, red, complaints }
   }
 
-  /** Plays it in order; how many statements and calls of Stripe's API each delivery or request makes. */
-  async anatomy(story: Story): Promise<readonly Measured[]> {
+  /**
+   * Plays it by a plan that disturbs nothing, and judges it too; how many statements and calls of Stripe's API each
+   * delivery or request makes.
+   */
+  async anatomy(story: Story, plan: Plan = IN_ORDER): Promise<{ run: Run; measured: readonly Measured[] }> {
     const measured: Measured[] = []
     const { proxy } = this.#app
     if (proxy === undefined) throw new Error('the app of an arena has a proxy')
@@ -92,9 +106,10 @@ export class Arena {
       },
       after: async () => {},
     }
+    let performance: Performance
     try {
-      await this.#play.perform(story, this.#app, {
-        plan: [],
+      performance = await this.#play.perform(story, this.#app, {
+        plan,
         isWatched: false,
         onSent: (ref, what) => {
           measured.push({ ref, what, statements, calls: this.#play.stripeCalls - callsBefore })
@@ -105,7 +120,7 @@ export class Arena {
     } finally {
       proxy.gate = undefined
     }
-    return measured
+    return { run: await this.#judge(performance), measured }
   }
 
   async close(): Promise<void> {
@@ -119,14 +134,16 @@ export class Arena {
     this.#play.startAnew()
   }
 
-  #owedBy(story: Story, plan: Plan): { text: string; entitlements: readonly Entitlement[] } {
-    const key = `${story.name} ${versionOf(plan)}`
-    const known = this.#owed.get(key)
+  #owedBy(story: Story, plan: Plan): Owed {
+    const version = versionOf(plan)
+    const byVersion = this.#owed.get(story) ?? new Map<ApiVersion | undefined, Owed>()
+    this.#owed.set(story, byVersion)
+    const known = byVersion.get(version)
     if (known !== undefined) return known
     const evidence = parseEvidence(JSON.stringify(this.#play.evidence()), "the stories' evidence")
     const owed = entitlements(evidence)
     const made = { text: JSON.stringify(owed), entitlements: owed.entitlements }
-    this.#owed.set(key, made)
+    byVersion.set(version, made)
     return made
   }
 

@@ -75,7 +75,7 @@ export async function explore(arena: Arena, wanted: Wanted): Promise<Explored> {
 async function tasksOf(arena: Arena, { stories, kinds, shard }: Wanted): Promise<readonly Task[]> {
   const lists: Task[][] = []
   for (const story of stories) {
-    const anatomy = await arena.anatomy(story)
+    const { measured: anatomy } = await arena.anatomy(story)
     for (const kind of kinds) lists.push(plansOf(kind, story, anatomy).map((plan) => ({ kind, story, plan })))
   }
   return inTurns(lists).filter((_, index) => index % shard.of === shard.part - 1)
