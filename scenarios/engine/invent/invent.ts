@@ -24,9 +24,11 @@ export interface Wanted {
 export interface Played {
   readonly stories: number
   readonly runs: number
+  /** One is not as told, and is made smaller. */
+  readonly isFailing: boolean
 }
 
-export interface Invented extends Played {
+export interface Invented extends Omit<Played, 'isFailing'> {
   readonly failure?: Failure
 }
 
@@ -57,13 +59,15 @@ export async function invent(arena: Arena, wanted: Wanted): Promise<Invented> {
   const { seed, path, name, until = Number.POSITIVE_INFINITY, onRun } = wanted
   let stories = 0
   let runs = 0
+  let isFailing = false
   const play = async (made: Invention): Promise<void> => {
     const story = storyOf(made.ideas, name)
     if (story.steps.length === 0) return
     stories++
     const told = (run: Run): void => {
       runs++
-      onRun?.({ stories, runs })
+      isFailing ||= run.complaints.length > 0
+      onRun?.({ stories, runs, isFailing })
       if (run.complaints.length > 0) throw new NotAsTold(run)
     }
     const base: Plan = made.version === undefined ? [] : [{ do: 'version', version: made.version }]
