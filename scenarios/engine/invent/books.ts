@@ -78,10 +78,8 @@ export class Books {
     if (act.do === 'set-tier-price' || act.do === 'give-subscription-row') {
       throw new Error(`the books know nothing of ${act.do}`)
     }
-    const before = this.of(act.who)
     const told = this.#tell(act)
-    const { balance } = this.of(act.who)
-    return step(act, ...told, ...(balance === before.balance ? [] : [person(act.who).has(balance)]))
+    return step(act, ...told, ...(told.length === 0 ? [] : [person(act.who).has(this.of(act.who).balance)]))
   }
 
   #tell(act: Exclude<Act, { do: 'set-tier-price' | 'give-subscription-row' }>): Told[] {

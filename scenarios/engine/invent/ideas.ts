@@ -61,6 +61,9 @@ const idea = fc.oneof(
 
 export type Idea = typeof idea extends fc.Arbitrary<infer T> ? T : never
 
+/** After how many steps a story ends: it becomes as short as it can be by this, before anything in it goes. */
+export const steps: fc.Arbitrary<number> = fc.integer({ min: 1, max: MOST_STEPS })
+
 /** Of which a story is made. */
 export const ideas: fc.Arbitrary<readonly Idea[]> = fc.array(idea, {
   minLength: 1,
@@ -68,13 +71,20 @@ export const ideas: fc.Arbitrary<readonly Idea[]> = fc.array(idea, {
   size: 'max',
 })
 
-/** The story that comes of ideas, told by the books; without steps where none of them can be. */
-export function storyOf(some: readonly Idea[], name: string): Story {
+/**
+ * The story that comes of ideas, told by the books; without steps where none of them can be.
+ *
+ * @param most where it ends
+ */
+export function storyOf(
+  some: readonly Idea[],
+  { name, steps: most }: { readonly name: string; readonly steps: number },
+): Story {
   const books = new Books()
   const stripe = new Rehearsal([...PEOPLE.values()].map(({ is }) => is))
   const steps: Step[] = []
   for (const one of some) {
-    if (steps.length === MOST_STEPS) break
+    if (steps.length === most) break
     const voice = PEOPLE.get(one.who) as Voice
     const act = actOf(one, voice, books.of(one.who), `request-${steps.length + 1}`)
     if (act !== undefined && stripe.takes(act)) steps.push(books.book(act))

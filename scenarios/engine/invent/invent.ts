@@ -1,7 +1,8 @@
 import fc from 'fast-check'
-import type { Arena, Run } from '../explore/arena.ts'
-import type { Plan } from '../plan.ts'
-import { ideas, storyOf } from './ideas.ts'
+import type { Arena, Measured, Run } from '../explore/arena.ts'
+import { type Plan, printPlan } from '../plan.ts'
+import type { Story } from '../story.ts'
+import { ideas, steps, storyOf } from './ideas.ts'
 import { calmPlan, calmWishes, disturbanceWish, disturbedPlan, version } from './wishes.ts'
 
 export interface Wanted {
@@ -42,12 +43,15 @@ export interface Failure {
   readonly isCut: boolean
 }
 
+/** What is first is made simpler first: the plan, then the story's end, then what is before it. */
 const invention = fc.record({
-  ideas,
-  version,
-  calm: calmWishes,
   disturbance: disturbanceWish,
+  calm: calmWishes,
+  version,
+  steps,
+  ideas,
 })
+type Anatomy = Awaited<ReturnType<Arena['anatomy']>>
 type Invention = typeof invention extends fc.Arbitrary<infer T> ? T : never
 
 /**
@@ -60,24 +64,35 @@ export async function invent(arena: Arena, wanted: Wanted): Promise<Invented> {
   let stories = 0
   let runs = 0
   let isFailing = false
+  // A story is made smaller by leaving out ideas, and most of them were not in it: the same is not played again.
+  const known = new Map<string, Anatomy>()
+  const run = async (story: Story, plan: Plan, how: () => Promise<Anatomy>): Promise<readonly Measured[]> => {
+    const key = `${story.title} by ${printPlan(plan)}`
+    const seen = known.get(key)
+    const anatomy = seen ?? (await how())
+    const isAsTold = anatomy.run.complaints.length === 0
+    isFailing ||= !isAsTold
+    if (seen === undefined) {
+      runs++
+      onRun?.({ stories, runs, isFailing })
+    }
+    if (isFailing) known.set(key, anatomy)
+    if (!isAsTold) throw new NotAsTold(anatomy.run)
+    return anatomy.measured
+  }
   const play = async (made: Invention): Promise<void> => {
-    const story = storyOf(made.ideas, name)
+    const story = storyOf(made.ideas, { name, steps: made.steps })
     if (story.steps.length === 0) return
     stories++
-    const told = (run: Run): void => {
-      runs++
-      isFailing ||= run.complaints.length > 0
-      onRun?.({ stories, runs, isFailing })
-      if (run.complaints.length > 0) throw new NotAsTold(run)
-    }
     const base: Plan = made.version === undefined ? [] : [{ do: 'version', version: made.version }]
-    const { run, measured } = await arena.anatomy(story, base)
-    told(run)
+    const measured = await run(story, base, () => arena.anatomy(story, base))
     const plans = [
       calmPlan(made.calm, measured),
       disturbedPlan(made.disturbance, measured, { faults: wanted.faults }),
-    ]
-    for (const plan of plans) if (plan.length > 0) told(await arena.run(story, [...base, ...plan]))
+    ].flatMap((plan) => (plan.length === 0 ? [] : [[...base, ...plan]]))
+    for (const plan of plans) {
+      await run(story, plan, async () => ({ run: await arena.run(story, plan), measured }))
+    }
   }
   const failing = async (found: NotAsTold, at: string, isCut: boolean): Promise<Invented> => {
     const { story, plan } = found.run.performance
@@ -90,15 +105,19 @@ export async function invent(arena: Arena, wanted: Wanted): Promise<Invented> {
     const found = await playAt(seed, path, play)
     return found === undefined ? { stories, runs } : failing(found, path, false)
   }
+  let index = -1
   let broken: unknown
+  let playing = Promise.resolve()
   const details = await fc.check(
-    fc.asyncProperty(invention, async (made) => {
+    fc.asyncProperty(invention, (made) => {
       // The engine's own trouble gets no clearer by smaller stories.
-      if (broken !== undefined) return
-      await play(made).catch((error: unknown) => {
+      if (broken !== undefined) return Promise.resolve()
+      if (!isFailing) index++
+      playing = play(made).catch((error: unknown) => {
         if (!(error instanceof NotAsTold)) broken = error
         throw error
       })
+      return playing
     }),
     {
       seed,
@@ -110,13 +129,20 @@ export async function invent(arena: Arena, wanted: Wanted): Promise<Invented> {
       }),
     },
   )
+  // When time is up, fast-check does not wait for the story that is being played.
+  const last: unknown = await playing.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  const at = details.counterexamplePath ?? String(index)
   if (broken !== undefined) {
     const what = broken instanceof Error ? broken.message : String(broken)
-    const line = `--seed ${seed} --path ${details.counterexamplePath}`
-    throw new Error(`a story could not be played or judged (${line}): ${what}`, { cause: broken })
+    throw new Error(`a story could not be played or judged (--seed ${seed} --path ${at}): ${what}`, {
+      cause: broken,
+    })
   }
-  if (!details.failed || !(details.errorInstance instanceof NotAsTold)) return { stories, runs }
-  return failing(details.errorInstance, details.counterexamplePath ?? '', details.interrupted)
+  const found = details.errorInstance ?? last
+  return found instanceof NotAsTold ? failing(found, at, details.interrupted) : { stories, runs }
 }
 
 /** What is not as told of the story at that place of the seed's; undefined: it is as told. */

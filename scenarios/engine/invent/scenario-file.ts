@@ -25,8 +25,7 @@ export const ${constantOf(name)}: Regression = {
     name: ${quoted(name)},
     title: ${quoted(title)},
     people: [${people.map((one) => one.name).join(', ')}],
-    steps: [${steps.map((step) => `${wordsOfStep(step)},`).join('\n')}],
-    ${minor.length === 0 ? '' : `minor: ${list(minor)},`}
+    steps: [${steps.map((step) => `${wordsOfStep(step)},`).join('\n')}],${minor.length === 0 ? '' : `\n    minor: ${list(minor)},`}
     asFound: { red: ${list(asFound.red)}, redTwice: ${list(asFound.redTwice)} },
   }),
   plan: parsePlan(${quoted(printPlan(plan))}),
