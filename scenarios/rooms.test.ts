@@ -16,6 +16,8 @@ describe('the arrows between the rooms', () => {
     expect(wrongArrows(sources.imports)).toEqual([
       // Mounts route files by their path, as an engineer mounts those of another app.
       expect.stringMatching(/^fixtures\/app\/app\.ts:\d+ imports something computed/),
+      // Loads what it has just kept.
+      expect.stringMatching(/^scenarios\/engine\/invent\/invent\.test\.ts:\d+ imports something computed/),
     ])
   })
 

@@ -5,6 +5,7 @@ import { UsageError } from '../fixtures/postgres/usage-error.ts'
 import { KINDS, KINDS_OF_PROCESSES, type Kind, SAMPLED_KINDS } from '../scenarios/engine/explore/kinds.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
+import { msOf } from './duration.ts'
 import { exploreInParallel, type Found } from './explore/parallel.ts'
 import { WORKERS } from './workers.ts'
 
@@ -136,12 +137,6 @@ function kindsOf(value: string, before: readonly Kind[] = []): readonly Kind[] {
   const kind = KINDS.find((one) => one === value)
   if (kind === undefined) throw new InvalidArgumentError(`must be one of ${KINDS.join(', ')}`)
   return [...before, kind]
-}
-
-function msOf(value: string): number {
-  const [, number, unit] = /^([1-9]\d{0,5})(s|m|h)$/.exec(value) ?? []
-  if (number === undefined) throw new InvalidArgumentError('must be a time like 30s, 10m or 2h, and not zero')
-  return Number(number) * { s: 1_000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h']
 }
 
 function shardOf(value: string): Options['shard'] {

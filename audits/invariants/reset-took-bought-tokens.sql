@@ -5,14 +5,15 @@
 -- fix: Decide whether bought tokens should survive a reset; give them back by an admin request where a customer asks.
 -- unit: tokens
 -- population: select count(*) from public.token_usage
-with resets as (
+with emptied as (
   select
-    u.id, u.user_id, u.tokens_used, u.created_at, u.metadata ->> 'reason' as reason,
+    u.id, u.user_id, u.tokens_used, u.created_at, u.grant_key, u.metadata ->> 'reason' as reason,
     lag(u.created_at, 1, '-infinity') over (partition by u.user_id order by u.created_at, u.id) as since
   from public.token_usage as u
-  where u.grant_key like '%:reset'
+  where u.grant_key like '%:reset' or u.balance_after = 0
 )
--- Plan tokens are taken to be spent first: what a reset can have taken of the packs bought since the last one.
+-- Plan tokens are taken to be spent first: what a reset can have taken of the packs bought since the balance was last
+-- empty, by a reset or used up.
 select
   'token_usage' as subject_type,
   r.id::text as subject_id,
@@ -21,8 +22,9 @@ select
   least(r.tokens_used, sum(b.tokens_used))::numeric as actual,
   r.created_at as occurred_at,
   r.user_id
-from resets as r
+from emptied as r
 join public.token_usage as b
   on b.user_id = r.user_id and b.action_type = 'token_pack_purchase' and b.success
   and b.created_at < r.created_at and b.created_at > r.since
+where r.grant_key like '%:reset'
 group by r.id, r.user_id, r.tokens_used, r.created_at, r.reason

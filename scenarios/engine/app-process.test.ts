@@ -75,7 +75,7 @@ describe('an app that keeps state in memory', () => {
     const arena = await open(database)
     await arena.run(PACK, IN_ORDER)
     const complaints: string[] = []
-    await explore([playerIn(arena, 0)], tasksOf([[PACK, await arena.anatomy(PACK)]], ['late']), {
+    await explore([playerIn(arena, 0)], tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['late']), {
       onRun: (_, run) => complaints.push(...run.complaints),
     })
     await arena.close()
@@ -94,7 +94,7 @@ describe('an app whose process ends at a delivery', () => {
     const arena = await Arena.open(url, directory, { ownProcess: true })
     try {
       const failed: Run[] = []
-      const tasks = tasksOf([[PACK, await arena.anatomy(PACK)]], ['redelivery'])
+      const tasks = tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['redelivery'])
       const explored = await explore([playerIn(arena, 0)], tasks, {
         onRun: (_, run) => {
           if (run.complaints.length > 0) failed.push(run)

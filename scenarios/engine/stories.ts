@@ -1,4 +1,5 @@
 import { UsageError } from '../../fixtures/postgres/usage-error.ts'
+import { regressions } from '../regressions/index.ts'
 import { admins } from '../stories/admin.ts'
 import { annual } from '../stories/annual.ts'
 import { bystanders } from '../stories/bystanders.ts'
@@ -21,6 +22,7 @@ export const STORIES: readonly Story[] = [
   ...bystanders,
   ...troubles,
   ...mixtures,
+  ...regressions.map(({ story }) => story),
 ]
 
 /** The stories of these names; all for none. Throws UsageError, with the names that there are. */

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { Client, escapeIdentifier } from 'pg'
 import { type Entitlement, entitlements, parseEvidence } from '../../../audits/evidence.ts'
 import type { AppRevision } from '../../../fixtures/app/app.ts'
+import type { ApiVersion } from '../../../fixtures/stripe/versions.ts'
 import type { AppUnderTest } from '../app-under-test.ts'
 import { allRules, planFlag, withoutRow } from '../outcome.ts'
-import { isSame, type JobRef, leavesItsStep, type Plan, versionOf } from '../plan.ts'
+import { IN_ORDER, isSame, type JobRef, leavesItsStep, type Plan, versionOf } from '../plan.ts'
 import { type Performance, Play } from '../play.ts'
 import type { Story } from '../story.ts'
 import { EndState } from './end-state.ts'
@@ -18,8 +19,15 @@ export interface Run {
   readonly complaints: readonly string[]
 }
 
+interface Owed {
+  readonly text: string
+  readonly entitlements: readonly Entitlement[]
+}
+
 /** How long an app may take to end its transactions after its last answer. */
 const GRACE_MS = 200
+
+const CLOSE_MS = 2_000
 
 /**
  * One app on one database of its own, on which stories are played by one plan after the other, from the beginning each
@@ -36,7 +44,7 @@ export class Arena {
   /** What is red, by what is owed and the end state: most runs of a story end as another did. */
   readonly #judged = new Map<string, readonly string[]>()
   /** By story and version: what is owed does not depend on how deliveries came. */
-  readonly #owed = new Map<string, { text: string; entitlements: readonly Entitlement[] }>()
+  readonly #owed = new WeakMap<Story, Map<ApiVersion | undefined, Owed>>()
 
   private constructor(
     client: Client,
@@ -88,7 +96,12 @@ export class Arena {
   /** `isWatched`: each statement, and what each request left in the database, is noted for the timeline. */
   async run(story: Story, plan: Plan, { isWatched = false } = {}): Promise<Run> {
     const began = await this.#startAnew()
-    const performance = await this.#play.perform(story, this.#app, { plan, isWatched })
+    return this.#judge(await this.#play.perform(story, this.#app, { plan, isWatched }), began)
+  }
+
+  /** @param began as #startAnew says it */
+  async #judge(performance: Performance, began: string): Promise<Run> {
+    const { story, plan } = performance
     const owed = this.#owedBy(story, plan)
     const red = await this.#red(owed.text, await this.#endState.read(began))
     const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }
@@ -105,13 +118,16 @@ export class Arena {
     return { performance, red, complaints }
   }
 
-  /** Plays it in order; how many statements and calls of Stripe's API each delivery or request makes. Throws where the app gives no answer. */
-  async anatomy(story: Story): Promise<readonly Measured[]> {
+  /**
+   * Plays it by a plan that disturbs nothing, and judges it too; how many statements and calls of Stripe's API each
+   * delivery or request makes. Throws where the app gives no answer.
+   */
+  async anatomy(story: Story, plan: Plan = IN_ORDER): Promise<{ run: Run; measured: readonly Measured[] }> {
     const measured: Measured[] = []
     const { proxy } = this.#app
     if (proxy === undefined) throw new Error('the app of an arena has a proxy')
     let statements = 0
-    await this.#startAnew()
+    const began = await this.#startAnew()
     let callsBefore = this.#play.stripeCalls
     proxy.gate = {
       before: async () => {
@@ -120,9 +136,10 @@ export class Arena {
       },
       after: async () => {},
     }
+    let performance: Performance
     try {
-      const { isCut, complaints } = await this.#play.perform(story, this.#app, {
-        plan: [],
+      performance = await this.#play.perform(story, this.#app, {
+        plan,
         isWatched: false,
         onSent: (ref, what) => {
           // What was refused is sent again, and with later steps: a plan speaks of the first time.
@@ -132,17 +149,22 @@ export class Arena {
           callsBefore = this.#play.stripeCalls
         },
       })
+      const { isCut, complaints } = performance
       if (isCut) throw new Error(`${story.name} can't be explored: ${complaints.at(-1)}`)
     } finally {
       proxy.gate = undefined
     }
-    return measured
+    return { run: await this.#judge(performance, began), measured }
   }
 
+  /** An app that leaks its connections never closes, and is not waited for. */
   async close(): Promise<void> {
-    await this.#app.close()
-    await this.#play.close()
-    await this.#client.end()
+    const closing = async () => {
+      await this.#app.close()
+      await this.#play.close()
+      await this.#client.end()
+    }
+    await Promise.race([closing(), new Promise((resolve) => setTimeout(resolve, CLOSE_MS).unref())])
   }
 
   /** Whether the app forgets all that is not in its database when another one takes its place. */
@@ -181,14 +203,16 @@ export class Arena {
     return red
   }
 
-  #owedBy(story: Story, plan: Plan): { text: string; entitlements: readonly Entitlement[] } {
-    const key = `${story.name} ${versionOf(plan)}`
-    const known = this.#owed.get(key)
+  #owedBy(story: Story, plan: Plan): Owed {
+    const version = versionOf(plan)
+    const byVersion = this.#owed.get(story) ?? new Map<ApiVersion | undefined, Owed>()
+    this.#owed.set(story, byVersion)
+    const known = byVersion.get(version)
     if (known !== undefined) return known
     const evidence = parseEvidence(JSON.stringify(this.#play.evidence()), "the stories' evidence")
     const owed = entitlements(evidence)
     const made = { text: JSON.stringify(owed), entitlements: owed.entitlements }
-    this.#owed.set(key, made)
+    byVersion.set(version, made)
     return made
   }
 

@@ -40,7 +40,7 @@ describe('four webhooks under every crash and every overlap of two deliveries', 
       )
       const arena = await Arena.open(url, join(HANDLERS, handler))
       try {
-        const anatomy = await arena.anatomy(PACK)
+        const { measured: anatomy } = await arena.anatomy(PACK)
         const faults = plansOf('fault', PACK, anatomy)
         const crashed = await playAll(arena, faults)
         const [pair] = plansOf('overlap', PACK, anatomy)

@@ -119,7 +119,7 @@ class Scoring {
     const measured: (readonly [Story, readonly Measured[]])[] = []
     for (const story of CHEAPEST_FIRST) {
       if (this.isKilled || performance.now() > until) return
-      measured.push([story, await arena.anatomy(story)])
+      measured.push([story, (await arena.anatomy(story)).measured])
     }
     const play = playerIn(arena, PREEMPTIONS)
     const announced: Player<Run> = async (task) => {
