@@ -129,6 +129,13 @@ const USAGE: readonly Harmless[] = [
     reason: 'what an admin or a reviewer wrote; only the reason of a reset has a meaning',
   },
   {
+    column: 'token_usage.metadata.reason',
+    kinds: ["another row's"],
+    rows: ['admin_deduct of a reset'],
+    sometimes: true,
+    reason: 'which of the two resets it was, its grant says; each takes all that there was',
+  },
+  {
     column: 'token_usage.metadata.stripe_payment_intent',
     kinds: ['changed', 'removed'],
     rows: ['token_pack_purchase*', 'subscription_grant', 'admin_deduct of a reset'],
@@ -192,7 +199,6 @@ const PROFILES: readonly Harmless[] = [
   {
     column: 'user_profiles.vibe_assistant_tokens_*',
     kinds: ['null'],
-    rows: ['active*'],
     sometimes: true,
     reason: 'null reads as 0, and 0 it was',
   },
