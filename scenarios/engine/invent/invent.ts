@@ -66,8 +66,9 @@ export async function invent(arena: Arena, wanted: Wanted): Promise<Invented> {
   let isFailing = false
   // A story is made smaller by leaving out ideas, and most of them were not in it: the same is not played again.
   const known = new Map<string, Anatomy>()
+  const keyOf = (story: Story, plan: Plan) => `${story.title} by ${printPlan(plan)}`
   const run = async (story: Story, plan: Plan, how: () => Promise<Anatomy>): Promise<readonly Measured[]> => {
-    const key = `${story.title} by ${printPlan(plan)}`
+    const key = keyOf(story, plan)
     const seen = known.get(key)
     const anatomy = seen ?? (await how())
     const isAsTold = anatomy.run.complaints.length === 0
@@ -83,8 +84,8 @@ export async function invent(arena: Arena, wanted: Wanted): Promise<Invented> {
   const play = async (made: Invention): Promise<void> => {
     const story = storyOf(made.ideas, { name, steps: made.steps })
     if (story.steps.length === 0) return
-    stories++
     const base: Plan = made.version === undefined ? [] : [{ do: 'version', version: made.version }]
+    if (!known.has(keyOf(story, base))) stories++
     const measured = await run(story, base, () => arena.anatomy(story, base))
     const plans = [
       calmPlan(made.calm, measured),
