@@ -1,5 +1,6 @@
 import { type Plan, printPlan } from '../plan.ts'
-import { type Act, count, type ExpectedRow, type Step, type Story } from '../story.ts'
+import { count, type ExpectedRow, type Step, type Story } from '../story.ts'
+import { isMadeUp, type MadeUpAct } from './books.ts'
 
 export interface Scenario {
   readonly story: Story
@@ -42,6 +43,7 @@ export function constantOf(name: string): string {
 }
 
 function wordsOfStep({ act, rows, balances, answer }: Step): string {
+  if (!isMadeUp(act)) throw new Error(`no invented story has ${act.do}`)
   if (answer !== '2xx') throw new Error(`no invented step is answered ${answer}`)
   const told = [
     ...rows.map(wordsOfRow),
@@ -50,7 +52,7 @@ function wordsOfStep({ act, rows, balances, answer }: Step): string {
   return `step(${[wordsOfAct(act), ...told].join(', ')})`
 }
 
-function wordsOfAct(act: Act): string {
+function wordsOfAct(act: MadeUpAct): string {
   switch (act.do) {
     case 'buy-pack': {
       const { who, pack, pay, quantity, invoiced } = act
@@ -95,8 +97,6 @@ function wordsOfAct(act: Act): string {
     }
     case 'use':
       return `${act.who}.${act.success ? 'uses' : 'failsToUse'}(${tokens(act.tokens)}, ${quoted(act.action)})`
-    default:
-      throw new Error(`no invented story has ${act.do}`)
   }
 }
 
