@@ -84,7 +84,7 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
         { do: 'stripe', job, call: choices.pick(calls) + 1, how: 'hangs' },
       ])
     case 'overlap':
-      return pairs(moving, story).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
+      return pairs(story, moving).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
     case 'overlap-3':
       return triples(story, moving).flatMap((jobs) =>
         drawnTurns(story, jobs).map((turns): Plan => [{ do: 'overlap', jobs, turns }]),
@@ -178,26 +178,25 @@ function nth(places: readonly number[], n: number): number[] {
 
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1))
 
-/**
- * The same twice; two of one step; one and what follows it in the next step, a request or another delivery. Which of two
- * requests is refused depends on which comes first, so what is refused overlaps nothing of another step.
- */
-function pairs(moving: readonly Measured[], { steps }: Story): readonly (readonly JobRef[])[] {
-  const isRefused = ({ step }: JobRef) => steps[step - 1]?.answer === '4xx'
-
+/** The same twice; two of one step; one and what follows it in the next step, a request or another delivery. */
+function pairs(story: Story, moving: readonly Measured[]): readonly (readonly JobRef[])[] {
   const working = moving.filter(({ statements }) => statements > 0)
   const same = working.filter(({ what }) => what !== 'POST /api/ai/use').map(({ ref }) => [ref, ref])
   const others = working.flatMap((one, index) =>
     working
       .slice(index + 1)
-      .filter(
-        ({ ref }) =>
-          ref.step === one.ref.step ||
-          (ref.step - one.ref.step === 1 && !isRefused(ref) && !isRefused(one.ref)),
-      )
+      .filter(({ ref }) => mayMeet(story, one.ref, ref))
       .map(({ ref }) => [one.ref, ref]),
   )
   return [...same, ...others]
+}
+
+/** Of one step or of neighbours; what is refused because of the one before it must come after that. */
+function mayMeet({ steps }: Story, first: JobRef, second: JobRef): boolean {
+  if (first.step === second.step) return true
+  return (
+    second.step - first.step === 1 && [first, second].every(({ step }) => steps[step - 1]?.answer !== '4xx')
+  )
 }
 
 /** Some of: the same three times; the same twice, and what follows it in its step or the next. */
@@ -208,7 +207,7 @@ function triples(story: Story, moving: readonly Measured[]): readonly (readonly 
       ? []
       : working
           .slice(index)
-          .filter(({ ref }) => ref.step - one.ref.step <= 1)
+          .filter(({ ref }) => mayMeet(story, one.ref, ref))
           .map(({ ref }) => [one.ref, one.ref, ref]),
   )
   const drawn = (jobs: readonly JobRef[]) => digest(story, jobs, 0).toString('hex')

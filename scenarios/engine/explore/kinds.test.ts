@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import { parsePlan, printPlan } from '../plan.ts'
+import { storiesNamed } from '../stories.ts'
+import type { Story } from '../story.ts'
+import type { Measured } from './arena.ts'
+import { plansOf } from './kinds.ts'
+
+const [USED, REUSED] = storiesNamed(['admin-grant-and-deduct', 'admin-request-reused']) as [Story, Story]
+
+/** One request a step, of three statements. */
+function requestsOf({ steps }: Story): Measured[] {
+  return steps.map((_, index) => ({
+    ref: { step: index + 1, place: 1 },
+    what: 'POST /api/admin/users/adjust-tokens',
+    statements: 3,
+    calls: 0,
+  }))
+}
+
+describe('three at once', () => {
+  const forms = () => plansOf('overlap-3', USED, requestsOf(USED)).map(printPlan)
+
+  // A sample that is another one in each run can't be played again, nor split among machines.
+  test('are the same sample in each run, no plan twice, and printed as they are read', () => {
+    expect(forms()).toEqual(forms())
+    expect(new Set(forms()).size).toBe(forms().length)
+    expect(forms().map((form) => printPlan(parsePlan(form)))).toEqual(forms())
+  })
+
+  // Two of one fact are stopped by its key; what the third does meanwhile is lost where nothing is locked.
+  test('are one three times, or twice beside another', () => {
+    expect(forms()).toContainEqual(expect.stringMatching(/^overlap 1\.1\+1\.1\+1\.1 [ABC]{32}$/))
+    expect(forms()).toContainEqual(expect.stringMatching(/^overlap 1\.1\+1\.1\+2\.1 [ABC]{32}$/))
+  })
+})
+
+// The second is refused because the first has its request id: where it comes first, it is right to grant it.
+test('what is refused overlaps neither what comes before it nor what comes after it', () => {
+  const met = [
+    ...plansOf('overlap', REUSED, requestsOf(REUSED)),
+    ...plansOf('overlap-3', REUSED, requestsOf(REUSED)),
+  ]
+  const jobs = new Set(met.map((plan) => printPlan(plan).split(' ')[1]))
+  expect([...jobs].sort()).toEqual([
+    '1.1+1.1',
+    '1.1+1.1+1.1',
+    '2.1+2.1',
+    '2.1+2.1+2.1',
+    '3.1+3.1',
+    '3.1+3.1+3.1',
+  ])
+})
+
+// Would catch: a statement after whose number no process is killed, or one way to be killed that is forgotten.
+test('the process is killed before and after each statement', () => {
+  const [first] = requestsOf(USED)
+  expect(plansOf('killed', USED, first ? [first] : []).map(printPlan)).toEqual(
+    [1, 2, 3].flatMap((n) => [`fault 1.1 ${n} killed`, `fault 1.1 ${n} killed-after`]),
+  )
+})
