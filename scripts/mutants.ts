@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { SingleBar } from 'cli-progress'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { Command, CommanderError } from 'commander'
 import { readCatalogue } from '../audits/catalogue.ts'
 import { UsageError } from '../audits/errors.ts'
 import { readMutants } from '../fixtures/app/mutants.ts'
@@ -10,6 +10,7 @@ import { complaintsAbout, matrixOf, tryEverywhere } from '../scenarios/engine/da
 import { renderMatrix, renderSums } from '../scenarios/engine/data-faults/render.ts'
 import { WORLDS } from '../scenarios/engine/data-faults/worlds.ts'
 import { outliveReader } from './closed-pipe.ts'
+import { msOf } from './duration.ts'
 import { playMutants } from './mutants/play.ts'
 import { renderScores } from './mutants/render.ts'
 import { WORKERS } from './workers.ts'
@@ -77,12 +78,6 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
     bar.stop()
     await server.stop()
   }
-}
-
-function msOf(value: string): number {
-  const [, number] = /^([1-9]\d{0,4})s$/.exec(value) ?? []
-  if (number === undefined) throw new InvalidArgumentError('must be seconds, like 60s, and not zero')
-  return Number(number) * 1_000
 }
 
 async function dataFaults(): Promise<number> {
