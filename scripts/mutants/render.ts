@@ -1,3 +1,5 @@
+import type { Mutant } from '../../fixtures/app/mutants.ts'
+import type { Score } from '../../scenarios/engine/explore/score.ts'
 import type { Played } from './play.ts'
 
 /** A line a mutant, what is wrong with those that survived, and the sums. */
@@ -5,13 +7,11 @@ export function renderScores(played: readonly Played[]): string {
   const lines = played.map((one) => {
     const { name } = one.mutant
     if ('problem' in one) return `${name}\n    could not be judged: ${one.problem}`
-    const { killed, audit, auditAlone, runs } = one.score
+    const { killed, runs } = one.score
     const by = killed
       ? `killed by ${killed.story}, ${killed.plan}, after ${runs} ${runs === 1 ? 'run' : 'runs'}: ${killed.complaint}`
       : `SURVIVED ${runs} runs: ${one.mutant.defect}`
-    const seen = auditAlone[0] ?? audit[0]
-    const how = auditAlone.length > 0 ? 'without evidence' : 'with evidence'
-    return `${name}\n    ${by}\n    the audit alone: ${seen === undefined ? 'sees nothing' : `${seen}, ${how}`}`
+    return `${name}\n    ${by}\n    the audit alone: ${sayAudit(one.mutant, one.score)}`
   })
   const scores = played.flatMap((one) => ('score' in one ? [one.score] : []))
   const killed = scores.filter((score) => score.killed !== undefined).length
@@ -23,4 +23,11 @@ export function renderScores(played: readonly Played[]): string {
     `${played.length} mutants: ${killed} killed, ${scores.length - killed} survived, ` +
       `${played.length - scores.length} could not be judged; the audit alone sees ${seen}, ${alone} of them without evidence`,
   ].join('\n')
+}
+
+function sayAudit({ unseen }: Mutant, { audit, auditAlone }: Score): string {
+  const seen = auditAlone[0] ?? audit[0]
+  if (seen === undefined) return `sees nothing: ${unseen ?? 'nobody has said why'}`
+  const how = auditAlone.length > 0 ? 'without evidence' : 'with evidence'
+  return `${seen}, ${how}${unseen === undefined ? '' : `, though its file says that it can't: ${unseen}`}`
 }
