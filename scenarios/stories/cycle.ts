@@ -82,6 +82,19 @@ export const cycles = [
     asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
   }),
 
+  // Grants what was billed and never paid (M10): where it is paid in the end, nobody can tell any more.
+  story({
+    name: 'cycle-never-paid',
+    title: 'a renewal that is never paid grants nothing',
+    people: [ben],
+    steps: [
+      step(ben.starts28Day(), ben.getsPlan(375_000n), ben.has(375_000n)),
+      step(ben.renewalFails()),
+      step(ben.cancels('now')),
+    ],
+    asFound: { red: seenBy('dripsOutsideLedger'), redTwice: seenBy('dripsOutsideLedger') },
+  }),
+
   // Forgets a subscription when it is cancelled, and so grants nothing for its invoice that is paid late (M28).
   story({
     name: 'cycle-paid-late',
