@@ -1,9 +1,12 @@
 import { test as base, inject } from 'vitest'
+import type { AppRevision } from '../../fixtures/app/app.ts'
 import { type Database, Databases, type Source } from '../../fixtures/postgres/databases.ts'
+import { Arena } from '../engine/explore/arena.ts'
 
 /**
  * vitest's `test` with databases:
  * - `database(source)`: a database of this test alone; dropped when it passes, kept (and named) when it fails;
+ * - `arena(app)`: the worker's arena of an app, in which story after story is played;
  * - `databases`: the worker's `Databases`, for templates and for databases whose end the test decides itself.
  */
 export const test = base
@@ -12,6 +15,21 @@ export const test = base
     const databases = new Databases(inject('postgresUrl'), { run: inject('postgresRun').owner })
     onCleanup(() => databases.close())
     return databases
+  })
+  .extend('arena', { scope: 'worker' }, async ({ databases }, { onCleanup }) => {
+    const opened = new Map<AppRevision, Promise<Arena>>()
+    onCleanup(async () => {
+      for (const arena of opened.values()) await arena.then((one) => one.close())
+    })
+    return (app: AppRevision): Promise<Arena> => {
+      const there = opened.get(app)
+      if (there !== undefined) return there
+      const opening = databases
+        .create(app === 'as-found' ? 'as-found' : 'unified')
+        .then(({ url }) => Arena.open(url, app))
+      opened.set(app, opening)
+      return opening
+    }
   })
   .extend('database', async ({ databases, task, onTestFinished }) => {
     // Promises, so that a test that is given up while it waits for its database keeps that too.
