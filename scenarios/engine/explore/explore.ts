@@ -45,8 +45,8 @@ export interface Explored {
 }
 
 /**
- * Plays all tasks, each by whichever player is free, those first that tell most. What comes of one is tried after all
- * others of its rank: a budget that ends early has seen something of everything.
+ * Plays all tasks, each by whichever player is free, those first that tell most. Every second run carries on what came of
+ * an earlier one, the oldest first: a budget that ends early has seen something of everything, and all of something.
  */
 export async function explore<R>(
   players: readonly Player<R>[],
@@ -56,24 +56,50 @@ export async function explore<R>(
   const runs = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]))
   const queues = [...Map.groupBy(tasks, ({ rank }) => rank)]
     .toSorted(([a], [b]) => a - b)
-    .map(([, queue]) => queue)
+    .map(([, begin]) => new Queue(begin))
   let silences = 0
   const left = () => queues.reduce((sum, { length }) => sum + length, 0)
   await Promise.all(
     players.map(async (play) => {
       while (performance.now() < until && !isEnough() && silences < SILENCES) {
         const queue = queues.find(({ length }) => length > 0)
-        const task = queue?.shift()
+        const task = queue?.take()
         if (queue === undefined || task === undefined) break
         const { result, next, isCut } = await play(task)
         silences = isCut ? silences + 1 : 0
         runs.set(task.kind, (runs.get(task.kind) ?? 0) + 1)
-        if (next !== undefined) queue.push({ ...task, plan: next })
+        if (next !== undefined) queue.carryOn({ ...task, plan: next })
         onRun?.(task, result, left())
       }
     }),
   )
   return { runs, left: left(), hasGivenUp: silences >= SILENCES }
+}
+
+/** Tasks of one rank: what is to be begun, and what is to be carried on. */
+class Queue {
+  readonly #begin: Task[]
+  readonly #carryOn: Task[] = []
+  #taken = 0
+
+  constructor(begin: readonly Task[]) {
+    this.#begin = [...begin]
+  }
+
+  get length(): number {
+    return this.#begin.length + this.#carryOn.length
+  }
+
+  take(): Task | undefined {
+    const [first, second] =
+      this.#taken++ % 2 === 0 ? [this.#begin, this.#carryOn] : [this.#carryOn, this.#begin]
+    return first.shift() ?? second.shift()
+  }
+
+  /** It comes before all that was begun after it. */
+  carryOn(task: Task): void {
+    this.#carryOn.unshift(task)
+  }
 }
 
 /** A run that is not as told is played again by an app that remembers nothing of the runs before. */
