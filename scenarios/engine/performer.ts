@@ -17,6 +17,7 @@ import { changesBetween, type Snapshot } from './ledger.ts'
 import {
   type As,
   type Directive,
+  FAULTS,
   type Fault,
   isKill,
   isSame,
@@ -268,22 +269,41 @@ export class Performer {
     const there = wanted.flatMap((ref) => this.#waiting.find((one) => isSame(one.ref, ref)) ?? [])
     if (there.length < wanted.length) return []
     const lanes = refs.map((ref) => there.find((one) => isSame(one.ref, ref)) as Job)
+    const faults = lanes.map((lane, index) =>
+      lanes.indexOf(lane) === index ? this.#faultMeanwhile(lane) : undefined,
+    )
     const { results, decisions } = await overlap(
       proxy,
       lanes.map((lane) => () => this.#attempt(lane, 'same')),
       turnsOf(turns),
+      faults,
     )
+    for (const [index, fault] of faults.entries())
+      fault?.check((why) => this.#missed(lanes[index] as Job, why))
     this.#decisions.push(...decisions)
     // Else they stay for the next run.
     if (this.#at.isWatched) await proxy.removeStops()
     const answers: Sent[] = []
-    for (const [index, result] of results.entries()) {
+    for (const [index, own] of results.entries()) {
       const lane = lanes[index] as Job
+      // An event that was taken once is not sent again, whatever came of it otherwise.
+      const taken = results.find((result, other) => lanes[other] === lane && isTaken(result))
+      const result = lane.kind === 'delivery' ? (taken ?? own) : own
       const answer = isTaken(result) || lane.kind === 'use' ? result : await this.#untilTaken(lane, 'same')
       this.#answers.set(lane, answer)
       answers.push(answer)
     }
     return answers
+  }
+
+  #faultMeanwhile(job: Job): FaultAt | undefined {
+    const disturbance = this.#disturbance(job)
+    if (disturbance === undefined) return undefined
+    if (disturbance.do === 'stripe' || isKill(disturbance.how))
+      throw new PlanError(
+        `${printRef(job.ref)} overlaps: only ${FAULTS.join(', ')} can happen to its statements meanwhile`,
+      )
+    return new FaultAt(disturbance.statement, disturbance.how, async () => {})
   }
 
   async #again(job: Job, when: 'now' | 'later' | 'last'): Promise<Sent[]> {
@@ -333,8 +353,7 @@ export class Performer {
     const sent = await this.#attempt(job, 'same', fault).finally(() => {
       proxy.gate = undefined
     })
-    if (fault.statements < disturbance.statement)
-      this.#missed(job, `sent ${fault.statements} statements, not ${disturbance.statement}`)
+    fault.check((why) => this.#missed(job, why))
     if (fault.hasKilled) await this.#process().start()
     return sent
   }
@@ -505,6 +524,12 @@ class FaultAt implements WireGate {
     await this.#killNow()
     // Nobody asks for it any more: Postgres gets no more of it than of a line that ends.
     return 'ended'
+  }
+
+  /** Tells why it did not hit, if so. */
+  check(missed: (why: string) => void): void {
+    if (this.statements < this.#statement)
+      missed(`sent ${this.statements} statements, not ${this.#statement}`)
   }
 
   async after(request: WireRequest): Promise<void> {

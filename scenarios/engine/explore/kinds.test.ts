@@ -58,3 +58,18 @@ test('the process is killed before and after each statement', () => {
     [1, 2, 3].flatMap((n) => [`fault 1.1 ${n} killed`, `fault 1.1 ${n} killed-after`]),
   )
 })
+
+// Would catch: a fault that hits nobody, or hits the one that comes second: who answers for the first is never tried.
+test('what comes again meanwhile is taken, and the first of it fails at each statement', () => {
+  const delivery: Measured = {
+    ref: { step: 1, place: 5 },
+    what: 'checkout.session.completed',
+    statements: 2,
+    calls: 1,
+  }
+  expect(plansOf('overlap-fault', USED, [delivery]).map(printPlan)).toEqual(
+    [1, 2].flatMap((n) =>
+      ['fails', 'ended', 'unanswered'].map((how) => `fault 1.5 ${n} ${how}; overlap 1.5+1.5 AB`),
+    ),
+  )
+})

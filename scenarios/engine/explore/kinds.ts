@@ -14,6 +14,7 @@ export const KINDS = [
   'redelivery',
   'order',
   'overlap-3',
+  'overlap-fault',
   'stripe',
   'hangs',
   'killed',
@@ -85,6 +86,15 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
       ])
     case 'overlap':
       return pairs(story, moving).map((jobs): Plan => [{ do: 'overlap', jobs, turns: '' }])
+    case 'overlap-fault':
+      // The first has begun when the second comes, and then fails; what was taken once is not sent again.
+      return fromAll(
+        disturbable(anatomy).filter((one) => movingDeliveries.includes(one)),
+        ({ ref: job, statements }, choices) => [
+          { do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(FAULTS) },
+          { do: 'overlap', jobs: [job, job], turns: 'AB' },
+        ],
+      )
     case 'overlap-3':
       return triples(story, moving).flatMap((jobs) =>
         drawnTurns(story, jobs).map((turns): Plan => [{ do: 'overlap', jobs, turns }]),

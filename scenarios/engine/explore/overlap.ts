@@ -23,12 +23,14 @@ interface Lane {
  * Runs several at the same time, one statement at a time: only the one whose turn it is runs code of the app or has a
  * statement in Postgres; those that wait for a lock of another can't have a turn until Postgres lets them go on.
  *
+ * @param faults what happens to the statements of each; undefined: nothing
  * @returns what each came to, and the decisions that were taken
  */
 export async function overlap<T>(
   proxy: WireProxy,
   works: readonly (() => Promise<T>)[],
   turn: Turn,
+  faults: readonly (WireGate | undefined)[] = [],
 ): Promise<{ results: T[]; decisions: Decision[] }> {
   const lanes: Lane[] = works.map(() => ({ state: 'new' }))
   const results: Promise<T>[] = []
@@ -46,14 +48,16 @@ export async function overlap<T>(
   const gate: WireGate = {
     before(request) {
       const lane = laneOf(request)
+      if (lane.state === 'done') return Promise.resolve('pass')
+      const fate = faults[lanes.indexOf(lane)]?.before(request) ?? Promise.resolve('pass' as const)
       // A transaction that has only begun sees and holds nothing yet.
-      if (lane.state === 'done' || OPENS.test(request.sql)) return Promise.resolve('pass')
+      if (OPENS.test(request.sql)) return fate
       return new Promise((resolve) => {
         lane.state = 'asking'
         lane.session = request.session
         lane.session.lane = String.fromCharCode(FIRST + lanes.indexOf(lane))
         lane.sql = request.sql
-        lane.release = () => resolve('pass')
+        lane.release = () => resolve(fate)
         changed()
       })
     },
