@@ -40,15 +40,9 @@ test('what is refused overlaps neither what comes before it nor what comes after
     ...plansOf('overlap', REUSED, requestsOf(REUSED)),
     ...plansOf('overlap-3', REUSED, requestsOf(REUSED)),
   ]
-  const jobs = new Set(met.map((plan) => printPlan(plan).split(' ')[1]))
-  expect([...jobs].sort()).toEqual([
-    '1.1+1.1',
-    '1.1+1.1+1.1',
-    '2.1+2.1',
-    '2.1+2.1+2.1',
-    '3.1+3.1',
-    '3.1+3.1+3.1',
-  ])
+  const jobs = met.map((plan) => printPlan(plan).split(' ')[1]?.split('+') ?? [])
+  expect(new Set(jobs.map(([first]) => first)).size).toBe(REUSED.steps.length)
+  expect(jobs.filter((own) => new Set(own).size > 1)).toEqual([])
 })
 
 // Would catch: a statement after whose number no process is killed, or one way to be killed that is forgotten.
