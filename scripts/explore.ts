@@ -136,7 +136,7 @@ function kindsFor(
 function kindsOf(value: string, before: readonly Kind[] = []): readonly Kind[] {
   const kind = KINDS.find((one) => one === value)
   if (kind === undefined) throw new InvalidArgumentError(`must be one of ${KINDS.join(', ')}`)
-  return [...before, kind]
+  return before.includes(kind) ? before : [...before, kind]
 }
 
 function shardOf(value: string): Options['shard'] {

@@ -75,12 +75,18 @@ describe('an app that keeps state in memory', () => {
     const arena = await open(database)
     await arena.run(PACK, IN_ORDER)
     const complaints: string[] = []
-    await explore([playerIn(arena, 0)], tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['late']), {
-      onRun: (_, run) => complaints.push(...run.complaints),
-    })
+    await explore(
+      [playerIn(arena, 0)],
+      tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['late']).flat(),
+      {
+        onRun: (_, run) => complaints.push(...run.complaints),
+      },
+    )
     await arena.close()
     expect(complaints).toContainEqual(
-      expect.stringMatching(/^after a restart of the app the same plan .*: the app keeps state in memory$/),
+      expect.stringMatching(
+        /^after a restart of the app the same plan .*: the app keeps state in memory, or it is a matter of luck$/,
+      ),
     )
   })
 })
@@ -94,7 +100,7 @@ describe('an app whose process ends at a delivery', () => {
     const arena = await Arena.open(url, directory, { ownProcess: true })
     try {
       const failed: Run[] = []
-      const tasks = tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['redelivery'])
+      const tasks = tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['redelivery']).flat()
       const explored = await explore([playerIn(arena, 0)], tasks, {
         onRun: (_, run) => {
           if (run.complaints.length > 0) failed.push(run)

@@ -16,6 +16,7 @@ import { actInHouse } from './house.ts'
 import { changesBetween, type Snapshot } from './ledger.ts'
 import {
   type As,
+  contradictionIn,
   type Directive,
   FAULTS,
   type Fault,
@@ -293,6 +294,7 @@ export class Performer {
       this.#answers.set(lane, answer)
       answers.push(answer)
     }
+    for (const one of there) answers.push(...(await this.#again(one, 'now')))
     return answers
   }
 
@@ -374,10 +376,13 @@ export class Performer {
   }
 
   #checkSteps(steps: number): void {
+    const contradiction = contradictionIn(this.#at.plan)
+    if (contradiction !== undefined) throw new PlanError(contradiction)
     for (const directive of this.#at.plan) {
       const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
       const step = 'step' in directive ? directive.step : Math.max(...refs.map((ref) => ref.step))
-      if (step > steps) throw new PlanError(`step ${step}: the story has ${steps}`)
+      const last = directive.do === 'late' && directive.until !== 'last' ? directive.until : step
+      if (last > steps) throw new PlanError(`step ${last}: the story has ${steps}`)
     }
   }
 

@@ -74,6 +74,42 @@ export function leavesItsStep(plan: Plan): boolean {
   )
 }
 
+/** What contradicts itself in it: a line, undefined for none. One of two would be passed over in silence. */
+export function contradictionIn(plan: Plan): string | undefined {
+  const decided = new Map<string, Directive>()
+  for (const directive of plan) {
+    if (directive.do === 'late' && directive.until !== 'last' && directive.until <= directive.job.step)
+      return `${print(directive)}: later than its own step ${directive.job.step} would be ${directive.job.step + 1}`
+    for (const what of decidedBy(directive)) {
+      const other = decided.get(what)
+      if (other !== undefined) return `${print(other)} and ${print(directive)}: one of them, for ${what}`
+      decided.set(what, directive)
+    }
+  }
+  return undefined
+}
+
+/** What can be decided once. */
+function decidedBy(directive: Directive): readonly string[] {
+  switch (directive.do) {
+    case 'twice':
+    case 'again':
+      return []
+    case 'version':
+      return ['the version']
+    case 'order':
+    case 'restart':
+      return [`${directive.do} of step ${directive.step}`]
+    case 'late':
+      return [`when ${printRef(directive.job)} comes`]
+    case 'fault':
+    case 'stripe':
+      return [`what disturbs ${printRef(directive.job)}`]
+    case 'overlap':
+      return [...new Set(directive.jobs.map(printRef))].map((ref) => `what ${ref} overlaps`)
+  }
+}
+
 /** Whether the app's statements must pass the engine's proxy. */
 export const needsProxy = (plan: Plan): boolean =>
   plan.some((one) => one.do === 'fault' || one.do === 'overlap')

@@ -4,6 +4,7 @@ import type { Measured } from '../../scenarios/engine/explore/arena.ts'
 import {
   type Explored,
   explore,
+  inTurns,
   type PlayedTask,
   type Player,
   tasksOf,
@@ -74,7 +75,7 @@ export async function exploreInParallel({
       if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
     }
     const measured = await measure(workers, stories)
-    const tasks = tasksOf(measured, kinds).filter((_, index) => index % shard.of === shard.part - 1)
+    const tasks = inTurns(tasksOf(measured, kinds)).filter((_, index) => index % shard.of === shard.part - 1)
     const failed: Failure[] = []
     let runs = 0
     const explored = await explore(workers.map(playerOf), tasks, {

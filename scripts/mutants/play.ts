@@ -1,8 +1,8 @@
 import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import type { Mutant } from '../../fixtures/app/mutants.ts'
-import type { Kill, Score } from '../../scenarios/engine/explore/score.ts'
-import type { Said } from './worker.ts'
+import type { Score } from '../../scenarios/engine/explore/score.ts'
+import type { Order, Said } from './worker.ts'
 
 /** How long a mutant may hang beyond its budget. */
 const GRACE_MS = 60_000
@@ -34,50 +34,42 @@ export async function playMutants(
   return all.toSorted((a, b) => (a.mutant.name < b.mutant.name ? -1 : 1))
 }
 
-function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<Played> {
+/** One that ends the process which plays it is played again as a process of its own: then it is told from our trouble. */
+async function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<Played> {
+  const played = await playIn(mutant, { url, budgetMs, isAlone: false })
+  return (
+    played ?? (await playIn(mutant, { url, budgetMs, isAlone: true })) ?? { mutant, problem: 'ended twice' }
+  )
+}
+
+/** Undefined: the process ended in the middle of a run. */
+function playIn(mutant: Mutant, order: Omit<Order, 'mutant'>): Promise<Played | undefined> {
   return new Promise((resolve) => {
     const worker = fork(join(import.meta.dirname, 'worker.ts'), {
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
-    let last: Omit<Kill, 'complaint'> | undefined
-    let runs = 0
-    let score: Score | undefined
-    let wrong = ''
-    let hung = false
-    const killedBy = (complaint: string): Score | undefined =>
-      last && { killed: { ...last, complaint }, audit: [], auditAlone: [], runs }
+    const over = (played: Played | undefined) => {
+      clearTimeout(timer)
+      resolve(played)
+    }
+    // What takes too long may be a busy machine.
     const timer = setTimeout(() => {
-      hung = true
+      over({ mutant, problem: `not at its end ${GRACE_MS / 1_000} s after its budget` })
       worker.kill('SIGKILL')
-    }, budgetMs + GRACE_MS)
-    worker.stderr?.on('data', (chunk) => {
-      wrong = `${wrong}${chunk}`.slice(-4_000)
-    })
+    }, order.budgetMs + GRACE_MS)
     worker.on('message', (message) => {
       const said = message as Said
-      if ('score' in said) score = said.score
-      else {
-        last = said.playing
-        runs++
-      }
+      if ('score' in said) over(playedBy(mutant, said.score))
+      if ('problem' in said) over({ mutant, problem: said.problem })
     })
-    worker.once('error', (error) => resolve({ mutant, problem: `could not be started: ${error.message}` }))
-    worker.once('exit', (code, signal) => {
-      clearTimeout(timer)
-      if (code !== 0 && score === undefined) {
-        // In the middle of a run it was the app that ended the process. What takes too long may be a busy machine.
-        if (!hung) score = killedBy(`the app's process ended: ${lastLine(wrong)}`)
-        else wrong = `not at its end ${GRACE_MS / 1_000} s after its budget`
-      }
-      resolve(
-        score ? { mutant, score } : { mutant, problem: `ended with ${code ?? signal}: ${wrong.trim()}` },
-      )
-    })
-    worker.send({ url, mutant: mutant.name, budgetMs })
+    worker.once('error', (error) => over({ mutant, problem: `could not be started: ${error.message}` }))
+    worker.once('exit', () => over(undefined))
+    worker.send({ ...order, mutant: mutant.name } satisfies Order)
   })
 }
 
-function lastLine(text: string): string {
-  const lines = text.split('\n').filter((line) => /error/i.test(line))
-  return lines[0]?.trim() ?? 'it said nothing'
+function playedBy(mutant: Mutant, score: Score): Played {
+  if (score.killed === undefined && score.runs === 0)
+    return { mutant, problem: 'its time was up before anything was played: give it more by --budget' }
+  return { mutant, score }
 }

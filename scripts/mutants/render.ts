@@ -10,7 +10,7 @@ export function renderScores(played: readonly Played[]): string {
     const { killed, runs } = one.score
     const by = killed
       ? `killed by ${killed.story}, ${killed.plan}, after ${runs} ${runs === 1 ? 'run' : 'runs'}: ${killed.complaint}`
-      : `SURVIVED ${runs} runs: ${one.mutant.defect}`
+      : `SURVIVED ${runs} runs${sayLeft(one.score)}: ${one.mutant.defect}`
     return `${name}\n    ${by}\n    the audit alone: ${sayAudit(one.mutant, one.score)}`
   })
   const scores = played.flatMap((one) => ('score' in one ? [one.score] : []))
@@ -20,9 +20,16 @@ export function renderScores(played: readonly Played[]): string {
   return [
     ...lines,
     '',
-    `${played.length} mutants: ${killed} killed, ${scores.length - killed} survived, ` +
+    `${played.length} ${played.length === 1 ? 'mutant' : 'mutants'}: ${killed} killed, ${scores.length - killed} survived, ` +
       `${played.length - scores.length} could not be judged; the audit alone sees ${seen}, ${alone} of them without evidence`,
   ].join('\n')
+}
+
+function sayLeft({ left }: Score): string {
+  if (left === 0) return ''
+  return left === undefined
+    ? ', before any plan: give it more time by --budget'
+    : `, and ${left} plans were not begun`
 }
 
 function sayAudit({ unseen }: Mutant, { audit, auditAlone }: Score): string {

@@ -102,7 +102,7 @@ export class Arena {
   /** @param began as #startAnew says it */
   async #judge(performance: Performance, began: string): Promise<Run> {
     const { story, plan } = performance
-    const owed = this.#owedBy(story, plan)
+    const owed = this.#owedBy(performance)
     const red = await this.#red(owed.text, await this.#endState.read(began))
     const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }
     const complaints = [
@@ -203,7 +203,7 @@ export class Arena {
     return red
   }
 
-  #owedBy(story: Story, plan: Plan): Owed {
+  #owedBy({ story, plan, isCut }: Performance): Owed {
     const version = versionOf(plan)
     const byVersion = this.#owed.get(story) ?? new Map<ApiVersion | undefined, Owed>()
     this.#owed.set(story, byVersion)
@@ -212,7 +212,7 @@ export class Arena {
     const evidence = parseEvidence(JSON.stringify(this.#play.evidence()), "the stories' evidence")
     const owed = entitlements(evidence)
     const made = { text: JSON.stringify(owed), entitlements: owed.entitlements }
-    byVersion.set(version, made)
+    if (!isCut) byVersion.set(version, made)
     return made
   }
 

@@ -2,7 +2,8 @@ import { type Client, escapeIdentifier } from 'pg'
 
 /**
  * What the tables hold, as text that is the same for two end states when no rule could tell them apart: ids that were
- * drawn are numbered, and so are the moments of the run, in their order. Everything else is as it is.
+ * drawn are numbered, and so are the moments of the run, in their order. Everything else is as it is, what lies in the
+ * future included.
  */
 export class EndState {
   readonly #client: Client
@@ -21,10 +22,13 @@ export class EndState {
 
   /** @param since the moment when the run began, as jsonb prints it */
   async read(since: string): Promise<string> {
-    const { rows } = await this.#client.query<{ row: string }>({ name: 'end-state', text: this.#select })
+    const { rows } = await this.#client.query<{ row: string; now: string }>({
+      name: 'end-state',
+      text: `select row, to_jsonb(localtimestamp) #>> '{}' as now from (${this.#select}) as rows`,
+    })
     return canonical(
       rows.map(({ row }) => row),
-      since,
+      { since, until: rows[0]?.now ?? since },
     )
   }
 }
@@ -35,9 +39,12 @@ const DRAWN = /^(?<table>public\.\S+) \{"id": "(?<id>[0-9a-f-]{36})"/
 const MADE = /"created_at": (?<moment>"[^"]+")/
 
 /** @param rows each with its table, in any order */
-export function canonical(rows: readonly string[], since: string): string {
+export function canonical(
+  rows: readonly string[],
+  { since, until }: { readonly since: string; readonly until: string },
+): string {
   const moments = rows.flatMap((row) => [...row.matchAll(MOMENT)].map(([, moment = '']) => moment))
-  const ofTheRun = [...new Set(moments)].filter((moment) => moment >= since).sort()
+  const ofTheRun = [...new Set(moments)].filter((moment) => moment >= since && moment <= until).sort()
   const numbers = new Map(ofTheRun.map((moment, index) => [moment, `"moment ${index}"`]))
   const told = rows.map((row) => {
     const { table, id } = DRAWN.exec(row)?.groups ?? {}

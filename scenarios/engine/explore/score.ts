@@ -8,7 +8,7 @@ import { IN_ORDER, printPlan, TWICE } from '../plan.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
 import { Arena, type Measured, type Run } from './arena.ts'
-import { explore, type Player, playerIn, tasksOf } from './explore.ts'
+import { explore, playerIn, tasksOf } from './explore.ts'
 import { KINDS, KINDS_OF_PROCESSES, type Kind } from './kinds.ts'
 
 /** The part of its time that a mutant has in this process; then it has one of its own. */
@@ -26,6 +26,8 @@ export interface Score {
   /** Those of them that need no evidence. */
   readonly auditAlone: readonly string[]
   readonly runs: number
+  /** Plans that were not begun when its time was up; undefined: none was, not all stories were told yet. */
+  readonly left: number | undefined
 }
 
 export interface Kill {
@@ -39,19 +41,23 @@ export interface Kill {
  * last those that kill and restart its process, until something is not as told. The audit has until then, and all stories
  * in order and twice, to see it.
  *
- * @param playing told before each run: a mutant may end the process
+ * @param isAlone from the start it runs in a process of its own: one that ends the process that it runs in
  */
 export async function scoreMutant(
   mutant: Mutant,
   {
     databases,
     budgetMs,
-    playing,
-  }: { databases: Databases; budgetMs: number; playing: (what: Omit<Kill, 'complaint'>) => void },
+    isAlone,
+  }: {
+    databases: Databases
+    budgetMs: number
+    isAlone: boolean
+  },
 ): Promise<Score> {
   const { appDirectory, sql, remove } = await prepareMutant(mutant)
   const began = performance.now()
-  const score = new Scoring((await allRules()).invariants, playing)
+  const score = new Scoring((await allRules()).invariants)
   const inArena = async (ownProcess: boolean, work: (arena: Arena) => Promise<void>): Promise<void> => {
     const database = await databases.create('unified')
     try {
@@ -67,8 +73,9 @@ export async function scoreMutant(
     }
   }
   try {
-    await inArena(false, (arena) => score.play(arena, began + HERE * budgetMs))
-    if (!score.isKilled)
+    if (!isAlone) await inArena(false, (arena) => score.play(arena, KINDS_HERE, began + HERE * budgetMs))
+    else await inArena(true, (arena) => score.play(arena, QUICK_KINDS, began + budgetMs))
+    if (!score.isKilled && !isAlone)
       await inArena(true, (arena) => score.explore(arena, KINDS_OF_PROCESSES, began + budgetMs))
     return score.score()
   } finally {
@@ -76,29 +83,29 @@ export async function scoreMutant(
   }
 }
 
-/** Of an app in this process; a call that hangs takes half a second each, and shows what one that is cut shows. */
-const KINDS_HERE = KINDS.filter((kind) => kind !== 'hangs' && !KINDS_OF_PROCESSES.includes(kind))
+/** A call that hangs takes half a second each, and shows what one that is cut shows. */
+const QUICK_KINDS = KINDS.filter((kind) => kind !== 'hangs')
+const KINDS_HERE = QUICK_KINDS.filter((kind) => !KINDS_OF_PROCESSES.includes(kind))
 
 const CHEAPEST_FIRST = STORIES.toSorted((a, b) => a.steps.length - b.steps.length)
 
 /** What was seen of a mutant so far. */
 class Scoring {
   readonly #rules: readonly Invariant[]
-  readonly #playing: (what: Omit<Kill, 'complaint'>) => void
   readonly #red = new Set<string>()
   #killed: Kill | undefined
   #runs = 0
+  #left: number | undefined
 
-  constructor(rules: readonly Invariant[], playing: (what: Omit<Kill, 'complaint'>) => void) {
+  constructor(rules: readonly Invariant[]) {
     this.#rules = rules
-    this.#playing = playing
   }
 
   get isKilled(): boolean {
     return this.#killed !== undefined
   }
 
-  async play(arena: Arena, until: number): Promise<void> {
+  async play(arena: Arena, kinds: readonly Kind[], until: number): Promise<void> {
     const installed = await arena.redAsInstalled()
     for (const id of installed) this.#red.add(id)
     if (installed.length > 0) {
@@ -108,11 +115,12 @@ class Scoring {
     for (const plan of [IN_ORDER, TWICE]) {
       for (const story of CHEAPEST_FIRST) {
         if ((this.isKilled && this.#red.size > 0) || performance.now() > until) break
-        this.#playing({ story: story.name, plan: printPlan(plan) })
         this.#see(story, await arena.run(story, plan))
       }
+      // To be sent twice is among the plans; the audit is shown it of a mutant that is killed.
+      if (!this.isKilled) break
     }
-    await this.explore(arena, KINDS_HERE, until)
+    if (!this.isKilled) await this.explore(arena, kinds, until)
   }
 
   async explore(arena: Arena, kinds: readonly Kind[], until: number): Promise<void> {
@@ -122,15 +130,12 @@ class Scoring {
       measured.push([story, (await arena.anatomy(story)).measured])
     }
     const play = playerIn(arena, PREEMPTIONS)
-    const announced: Player<Run> = async (task) => {
-      this.#playing({ story: task.story.name, plan: printPlan(task.plan) })
-      return play(task)
-    }
-    await explore([announced], tasksOf(measured, kinds), {
+    const { left } = await explore([play], tasksOf(measured, kinds).flat(), {
       until,
       isEnough: () => this.isKilled,
       onRun: ({ story }, run) => this.#see(story, run),
     })
+    this.#left = (this.#left ?? 0) + left
   }
 
   score(): Score {
@@ -141,6 +146,7 @@ class Scoring {
       audit,
       auditAlone: audit.filter((id) => needsNone.has(id)),
       runs: this.#runs,
+      left: this.#left,
     }
   }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { API_VERSIONS, type ApiVersion, DEFAULT_API_VERSION } from '../../../fixtures/stripe/versions.ts'
 import type { Measured } from '../explore/arena.ts'
-import { type Directive, FAULTS, type Plan, STRIPE_FAULTS } from '../plan.ts'
+import { type Directive, FAULTS, isSame, type Plan, STRIPE_FAULTS } from '../plan.ts'
 
 /** Which of several: taken modulo how many there are, so that it means something in whatever story. */
 const which = fc.nat(999)
@@ -58,6 +58,7 @@ export function calmPlan(wishes: readonly Calm[], measured: readonly Measured[])
         plan.push({ do: 'again', job, when: wish.when, as: wish.as })
         break
       case 'late': {
+        if (plan.some((one) => one.do === 'late' && isSame(one.job, job))) break
         const later = steps - job.step
         const until = wish.until % (later + 1)
         plan.push({ do: 'late', job, until: until === 0 ? 'last' : job.step + until })
