@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { stat } from 'node:fs/promises'
-import { relative, resolve } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { join, relative, resolve } from 'node:path'
 import { SingleBar } from 'cli-progress'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { Databases } from '../fixtures/postgres/databases.ts'
@@ -177,6 +177,13 @@ async function appOf(app: string): Promise<string> {
     () => false,
   )
   if (!isDirectory) throw new UsageError(`--app ${app}: give repaired, as-found, or a directory of routes`)
+  for (const route of ['stripe/webhook', 'admin/users/adjust-tokens', 'ai/use']) {
+    const files = await readdir(join(app, 'api', route)).catch(() => [])
+    if (!files.some((file) => /^route\.[jt]s$/.test(file)))
+      throw new UsageError(
+        `--app ${app}: has no api/${route}/route.ts, which the stories that are made up need`,
+      )
+  }
   return resolve(app)
 }
 
@@ -193,6 +200,9 @@ function seedOf(value: string): number {
 function pathOf(value: string): string {
   if (!/^\d+(:\d+)*$/.test(value))
     throw new InvalidArgumentError('must be numbers with colons, as a failure prints it')
+  // The stories before it are made too.
+  if (Number(value.split(':')[0]) >= 100_000)
+    throw new InvalidArgumentError('no story comes so late: below 100000')
   return value
 }
 

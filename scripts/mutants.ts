@@ -15,6 +15,8 @@ import { playMutants } from './mutants/play.ts'
 import { renderScores } from './mutants/render.ts'
 import { WORKERS } from './workers.ts'
 
+const BUDGET_MS = 120_000
+
 outliveReader()
 
 const command = new Command('mutants')
@@ -22,7 +24,7 @@ const command = new Command('mutants')
     'Plays the stories against each mutant of the repaired app and of the ledger’s functions (fixtures/app/mutants), and prints what kills it, and what the audit alone sees. With --data: wrong values in every column of the ledger, in the healthy ledger of every story.',
   )
   .argument('[mutant...]', 'names of mutants; none: all of them')
-  .option('--budget <time>', 'how long a mutant may live, like 60s', msOf, 60_000)
+  .option('--budget <time>', 'how long a mutant may live, like 60s (default: 2m)', msOf)
   .option('--data', 'faults in the data, derived from the columns of the tables; takes some minutes')
   .addHelpText(
     'after',
@@ -37,7 +39,7 @@ process.exitCode = await main().catch(explain)
 
 async function main(): Promise<number> {
   await command.parseAsync()
-  const { data, budget } = command.opts<{ data?: true; budget: number }>()
+  const { data, budget = BUDGET_MS } = command.opts<{ data?: true; budget?: number }>()
   if (data && command.args.length > 0)
     throw new UsageError('--data makes its own faults: it takes no mutants')
   return data ? dataFaults() : mutants(command.args, budget)
@@ -47,7 +49,7 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
   const all = await readMutants()
   const unknown = names.find((name) => !all.some((mutant) => mutant.name === name))
   if (unknown !== undefined)
-    throw new UsageError(`no mutant "${unknown}": fixtures/app/mutants has one a file`)
+    throw new UsageError(`no mutant "${unknown}": fixtures/app/mutants has one a file, NAME.patch`)
   const wanted = names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
   const server = await startPostgres()
   console.log(server.says)

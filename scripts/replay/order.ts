@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import type { AppRevision } from '../../fixtures/app/app.ts'
 import { Databases } from '../../fixtures/postgres/databases.ts'
 import { startPostgres } from '../../fixtures/postgres/server.ts'
+import { UsageError } from '../../fixtures/postgres/usage-error.ts'
 import type { Schema } from '../../fixtures/schema/schema.ts'
 import { startStripeMock } from '../../fixtures/stripe/stripe-mock.ts'
 import { appAt } from '../../scenarios/engine/app-under-test.ts'
@@ -117,6 +118,10 @@ async function playOn(
   ground: Ground,
   stripeMockUrl: string | undefined,
 ): Promise<Outcome> {
+  if (ground.app === 'as-found' && plan.some((one) => one.do === 'fault'))
+    throw new UsageError(
+      'the app as found reaches Postgres through the Data API, which does not outlive a fault',
+    )
   const play = await Play.open({
     databaseUrl,
     standInPort,
