@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { IN_ORDER, parsePlan, printPlan, TWICE } from './plan.ts'
+import { contradictionIn, IN_ORDER, parsePlan, printPlan, TWICE } from './plan.ts'
 
 describe('a plan is printed as it is read', () => {
   for (const form of [
@@ -53,4 +53,32 @@ describe('a plan that can’t be read names the word, its place, and what may st
       expect(() => parsePlan(form)).toThrow(says)
     })
   }
+})
+
+// Would catch: one of two that is passed over in silence, so that a run is green by a plan that was never played.
+describe('a plan that contradicts itself is named', () => {
+  test.each([
+    ['version acacia; version clover', 'version acacia and version clover: one of them, for the version'],
+    ['order 1 2,1; order 1 1,2', 'order 1 2,1 and order 1 1,2: one of them, for the order of step 1'],
+    ['late 1.2 3; late 1.2 last', 'late 1.2 3 and late 1.2 last: one of them, for when 1.2 comes'],
+    [
+      'fault 1.2 1 ended; stripe 1.2 1 429',
+      'fault 1.2 1 ended and stripe 1.2 1 429: one of them, for what disturbs 1.2',
+    ],
+    [
+      'overlap 1.1+1.2; overlap 1.2+1.3',
+      'overlap 1.1+1.2 and overlap 1.2+1.3: one of them, for what 1.2 overlaps',
+    ],
+    ['late 2.1 2', 'late 2.1 2: later than its own step 2 would be 3'],
+  ])('%s', (form, told) => {
+    expect(contradictionIn(parsePlan(form))).toBe(told)
+  })
+
+  test.each([
+    'again 1.1 now; again 1.1 last; twice',
+    'fault 1.1 1 ended; overlap 1.1+1.1 AB',
+    'late 1.1 2; fault 1.1 1 fails',
+  ])('but not %s', (form) => {
+    expect(contradictionIn(parsePlan(form))).toBeUndefined()
+  })
 })

@@ -99,7 +99,7 @@ function decidedBy(directive: Directive): readonly string[] {
       return ['the version']
     case 'order':
     case 'restart':
-      return [`${directive.do} of step ${directive.step}`]
+      return [`the ${directive.do} of step ${directive.step}`]
     case 'late':
       return [`when ${printRef(directive.job)} comes`]
     case 'fault':
