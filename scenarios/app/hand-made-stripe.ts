@@ -145,7 +145,9 @@ export function invoiceOf(subscription: StripeObject, fields: Record<string, unk
       type: 'subscription_details',
       subscription_details: { subscription: subscription.id, metadata: subscription.metadata },
     },
-    payments: { data: [{ payment: { type: 'payment_intent', payment_intent: newId('pi') } }] },
+    payments: {
+      data: [{ status: 'paid', payment: { type: 'payment_intent', payment_intent: newId('pi') } }],
+    },
     lines: {
       object: 'list',
       data: [line(price as string, amount as number)],
