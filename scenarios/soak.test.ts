@@ -48,6 +48,13 @@ describe('a soak', () => {
   test.for([
     // Two writers at once: no plan of the exploration is so dense. The audit of the standby finds it meanwhile.
     ['sql-select-then-insert', MOST, /^(running-balance|balance-is|used-counter)/, / — soak-22-user-\d+ /],
+    // Refuses the second event of a year for ever, and nothing is wrong in the ledger: Stripe goes on for three days.
+    [
+      'sql-annual-no-dedup',
+      200,
+      /^\S+ evt_\w+ was refused \d+ times, at last with nothing to disturb it: 500/,
+      / evt_\w+, attempt \d+: 500 after \d+ ms/,
+    ],
     // Grants each pack under a key that nobody asks for: found when all is delivered, by what was paid.
     [
       'pack-key-of-event',
