@@ -49,7 +49,7 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
   const all = await readMutants()
   const unknown = names.find((name) => !all.some((mutant) => mutant.name === name))
   if (unknown !== undefined)
-    throw new UsageError(`no mutant "${unknown}": fixtures/app/mutants has one a file, NAME.patch`)
+    throw new UsageError(`no mutant "${unknown}": fixtures/app/mutants has one a file`)
   const wanted = names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
   const server = await startPostgres()
   console.log(server.says)
