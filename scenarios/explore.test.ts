@@ -63,6 +63,18 @@ test('the app as found is red where a delivery comes again at the same time', as
   }
 })
 
+// Would catch: the end of one delivery's backend that is taken for an answer to the other, which then waits for ever.
+test('a backend that ends while the same delivery is taken elsewhere harms nobody', async ({ database }) => {
+  const arena = await Arena.open((await database('unified')).url, 'repaired')
+  try {
+    const [year] = storiesNamed(['annual-start']) as [Story]
+    const { complaints } = await arena.run(year, parsePlan('fault 1.5 1 ended; overlap 1.5+1.5 AB'))
+    expect(complaints).toEqual([])
+  } finally {
+    await arena.close()
+  }
+})
+
 test('the timeline of deliveries that overlap tells whose statement waited for whom', async ({
   database,
 }) => {

@@ -45,9 +45,12 @@ export async function overlap<T>(
 
   const laneOf = ({ session }: WireRequest): Lane =>
     lanes.find((lane) => lane.session === session) ?? (lanes[current] as Lane)
+  /** Who has asked: a session that is ended may be dealt with when others have had their turn. */
+  const asked = new WeakMap<WireRequest, Lane>()
   const gate: WireGate = {
     before(request) {
       const lane = laneOf(request)
+      asked.set(request, lane)
       if (lane.state === 'done') return Promise.resolve('pass')
       const fate = faults[lanes.indexOf(lane)]?.before(request) ?? Promise.resolve('pass' as const)
       // A transaction that has only begun sees and holds nothing yet.
@@ -62,8 +65,8 @@ export async function overlap<T>(
       })
     },
     after(request) {
-      const lane = laneOf(request)
-      if (lane.state === 'done' || lane.state === 'running') return Promise.resolve()
+      const lane = asked.get(request)
+      if (lane === undefined || lane.state === 'done' || lane.state === 'running') return Promise.resolve()
       return new Promise((resolve) => {
         lane.state = 'answered'
         lane.release = resolve
