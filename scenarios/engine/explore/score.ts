@@ -4,7 +4,8 @@ import { prepareMutant } from '../../../fixtures/app/mutants.ts'
 import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases } from '../../../fixtures/postgres/databases.ts'
 import { allRules } from '../outcome.ts'
-import { IN_ORDER, printPlan, TWICE } from '../plan.ts'
+import { IN_ORDER, needsOwnProcess, printPlan, TWICE } from '../plan.ts'
+import type { Performance } from '../play.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
 import { Arena, type Measured, type Run } from './arena.ts'
@@ -58,11 +59,12 @@ export async function scoreMutant(
   const { appDirectory, sql, remove } = await prepareMutant(mutant)
   const began = performance.now()
   const score = new Scoring((await allRules()).invariants)
-  const inArena = async (ownProcess: boolean, work: (arena: Arena) => Promise<void>): Promise<void> => {
+  const inArena = async (app: string, ownProcess: boolean, work: (arena: Arena) => Promise<void>) => {
     const database = await databases.create('unified')
     try {
-      await withDatabase(database.url, (client) => client.query(`begin; ${sql ?? ''}; commit`))
-      const arena = await Arena.open(database.url, appDirectory, { ownProcess })
+      if (app !== UNMUTATED)
+        await withDatabase(database.url, (client) => client.query(`begin; ${sql ?? ''}; commit`))
+      const arena = await Arena.open(database.url, app, { ownProcess })
       try {
         await work(arena)
       } finally {
@@ -73,14 +75,29 @@ export async function scoreMutant(
     }
   }
   try {
-    if (!isAlone) await inArena(false, (arena) => score.play(arena, KINDS_HERE, began + HERE * budgetMs))
-    else await inArena(true, (arena) => score.play(arena, QUICK_KINDS, began + budgetMs))
+    if (isAlone)
+      await inArena(appDirectory, true, (arena) => score.play(arena, QUICK_KINDS, began + budgetMs))
+    else await inArena(appDirectory, false, (arena) => score.play(arena, KINDS_HERE, began + HERE * budgetMs))
     if (!score.isKilled && !isAlone)
-      await inArena(true, (arena) => score.explore(arena, KINDS_OF_PROCESSES, began + budgetMs))
+      await inArena(appDirectory, true, (arena) => score.explore(arena, KINDS_OF_PROCESSES, began + budgetMs))
+    const { killer } = score
+    if (killer !== undefined && killer.plan.length > 0)
+      await inArena(UNMUTATED, needsOwnProcess(killer.plan), (arena) => checkUnmutated(arena, killer))
     return score.score()
   } finally {
     await remove()
   }
+}
+
+const UNMUTATED = 'repaired'
+
+/** Throws where the app itself is not as told: then it is not the defect that was seen. */
+async function checkUnmutated(arena: Arena, { story, plan }: Performance): Promise<void> {
+  const { complaints } = await arena.run(story, plan)
+  if (complaints.length > 0)
+    throw new Error(
+      `the app without it is not as told either, ${story.name}, ${printPlan(plan)}: ${complaints[0]}`,
+    )
 }
 
 /** A call that hangs takes half a second each, and shows what one that is cut shows. */
@@ -94,6 +111,8 @@ class Scoring {
   readonly #rules: readonly Invariant[]
   readonly #red = new Set<string>()
   #killed: Kill | undefined
+  /** The run that killed it; undefined: none did, or it is red as installed. */
+  killer: Performance | undefined
   #runs = 0
   #left: number | undefined
 
@@ -154,7 +173,9 @@ class Scoring {
     this.#runs++
     for (const id of run.red) if (!story.minor.includes(id)) this.#red.add(id)
     const [complaint] = run.complaints
-    if (complaint !== undefined)
-      this.#killed ??= { story: story.name, plan: printPlan(run.performance.plan), complaint }
+    if (complaint !== undefined && !this.isKilled) {
+      this.killer = run.performance
+      this.#killed = { story: story.name, plan: printPlan(run.performance.plan), complaint }
+    }
   }
 }
