@@ -149,7 +149,9 @@ class Scoring {
       measured.push([story, (await arena.anatomy(story)).measured])
     }
     const play = playerIn(arena, PREEMPTIONS)
-    const { left } = await explore([play], tasksOf(measured, kinds).flat(), {
+    // An overlap of two short requests shows what one of long deliveries shows, after fewer turns.
+    const shortestFirst = measured.toSorted(([, a], [, b]) => statementsOf(a) - statementsOf(b))
+    const { left } = await explore([play], tasksOf(shortestFirst, kinds).flat(), {
       until,
       isEnough: () => this.isKilled,
       onRun: ({ story }, run) => this.#see(story, run),
@@ -179,3 +181,6 @@ class Scoring {
     }
   }
 }
+
+const statementsOf = (anatomy: readonly Measured[]): number =>
+  anatomy.reduce((sum, { statements }) => sum + statements, 0)
