@@ -30,7 +30,7 @@ const command = new Command('mutants')
     'after',
     `
 Exit: 0 each mutant is killed; each fault is caught, refused by the database, or harmless for a reason that is written
-down, 1 one is not, or such a reason is wrong, 2 could not run, 3 wrong usage.`,
+down, 1 one is not, or such a reason is wrong, 2 could not run, or one could not be judged, 3 wrong usage.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mutants: ')) })

@@ -10,6 +10,9 @@ export interface AppRequest {
   readonly body: Readonly<Record<string, unknown>>
 }
 
+/** What a request that uses AI is called, in plans too: nobody repeats it. */
+export const AI_USE = 'POST /api/ai/use'
+
 export function adjustment(cast: Cast, act: AdminAct): AppRequest {
   const id = cast.requestId(act)
   const { reason } = act

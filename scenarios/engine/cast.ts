@@ -30,6 +30,9 @@ export interface Happened {
  */
 const START = new Date('2024-01-08T09:00:00Z')
 
+/** The same name, the same number. */
+export const seedOf = (name: string): number => createHash('sha256').update(name).digest().readUInt32BE()
+
 /**
  * The people of a story, their Stripe account with its clock, and what they did there last. It outlives the app that
  * is told of it: another story may go on with the same people.
@@ -48,7 +51,7 @@ export class Cast {
 
   /** Everything about it follows from its name, and from the version in which events are told. */
   constructor(name: string, wanted: readonly StoryPerson[], apiVersion: ApiVersion = DEFAULT_API_VERSION) {
-    const seed = createHash('sha256').update(name).digest().readUInt32BE()
+    const seed = seedOf(name)
     const names = wanted.map((person) => person.name)
     const withDraft = wanted.filter(({ hasDraft }) => hasDraft).map((person) => person.name)
     this.name = name

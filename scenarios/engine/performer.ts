@@ -32,7 +32,7 @@ import {
 } from './plan.ts'
 import { complaintsAboutRecords, stripeNow } from './records.ts'
 import { type ForgeryAct, type Step, type Story, say } from './story.ts'
-import { oneLine, type PlayedStep, type Sent, UNANSWERED } from './timeline.ts'
+import { isTaken, oneLine, type PlayedStep, type Sent, UNANSWERED } from './timeline.ts'
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
 const ATTEMPTS = 3
@@ -554,8 +554,6 @@ function renamed({ event, body }: Delivery): Delivery {
 }
 
 const TROUBLE: ReadonlySet<string> = new Set(['warn', 'error'])
-
-const isTaken = ({ status }: Sent): boolean => status >= 200 && status < 300
 
 function complaintsAboutAnswers({ answer: told }: Step, answers: readonly Sent[]): string[] {
   const isAsTold = (sent: Sent) => `${Math.floor(sent.status / 100)}xx` === told

@@ -4,6 +4,9 @@ import { count, type Step, say } from './story.ts'
 /** In the place of a status: there was no answer. */
 export const UNANSWERED = 0
 
+/** Stripe takes any 2xx for an answer. */
+export const isTaken = ({ status }: { readonly status: number }): boolean => status >= 200 && status < 300
+
 /** One HTTP request to the app under test, and what it left in the database. */
 export interface Sent {
   /** The event's type, or the route of a request. */

@@ -38,7 +38,11 @@ export async function playMutants(
 async function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<Played> {
   const played = await playIn(mutant, { url, budgetMs, isAlone: false })
   return (
-    played ?? (await playIn(mutant, { url, budgetMs, isAlone: true })) ?? { mutant, problem: 'ended twice' }
+    played ??
+    (await playIn(mutant, { url, budgetMs, isAlone: true })) ?? {
+      mutant,
+      problem: 'the process that plays it ended, and ended again',
+    }
   )
 }
 

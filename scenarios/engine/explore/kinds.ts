@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { API_VERSIONS, DEFAULT_API_VERSION } from '../../../fixtures/stripe/versions.ts'
+import { AI_USE } from '../app-request.ts'
 import { FAULTS, type JobRef, KILLS, type Plan, QUICK_STRIPE_FAULTS, TWICE } from '../plan.ts'
 import type { Story } from '../story.ts'
 import type { Measured } from './arena.ts'
@@ -121,7 +122,7 @@ const redelivery =
 
 /** AI use is not repeated by anybody, and a fault may hit before or after it. */
 function disturbable(anatomy: readonly Measured[]): readonly Measured[] {
-  return anatomy.filter(({ what, statements }) => statements > 0 && what !== 'POST /api/ai/use')
+  return anatomy.filter(({ what, statements }) => statements > 0 && what !== AI_USE)
 }
 
 function stepsOf(anatomy: readonly Measured[]): readonly (readonly Measured[])[] {
@@ -191,7 +192,7 @@ const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1))
 /** The same twice; two of one step; one and what follows it in the next step, a request or another delivery. */
 function pairs(story: Story, moving: readonly Measured[]): readonly (readonly JobRef[])[] {
   const working = moving.filter(({ statements }) => statements > 0)
-  const same = working.filter(({ what }) => what !== 'POST /api/ai/use').map(({ ref }) => [ref, ref])
+  const same = working.filter(({ what }) => what !== AI_USE).map(({ ref }) => [ref, ref])
   const others = working.flatMap((one, index) =>
     working
       .slice(index + 1)
@@ -213,7 +214,7 @@ function mayMeet({ steps }: Story, first: JobRef, second: JobRef): boolean {
 function triples(story: Story, moving: readonly Measured[]): readonly (readonly JobRef[])[] {
   const working = moving.filter(({ statements }) => statements > 0)
   const all = working.flatMap((one, index) =>
-    one.what === 'POST /api/ai/use'
+    one.what === AI_USE
       ? []
       : working
           .slice(index)

@@ -1,13 +1,12 @@
 import fc from 'fast-check'
 import { API_VERSIONS, type ApiVersion, DEFAULT_API_VERSION } from '../../../fixtures/stripe/versions.ts'
+import { AI_USE } from '../app-request.ts'
 import type { Measured } from '../explore/arena.ts'
-import { type Directive, FAULTS, isSame, type Plan, STRIPE_FAULTS } from '../plan.ts'
+import { type Directive, FAULTS, isSame, type Plan, QUICK_STRIPE_FAULTS } from '../plan.ts'
 
 /** Which of several: taken modulo how many there are, so that it means something in whatever story. */
 const which = fc.nat(999)
 const about = <const What extends string>(what: What) => ({ what: fc.constant(what), one: which })
-/** One that hangs takes as long as the app's own patience. */
-const quick = STRIPE_FAULTS.filter((how) => how !== 'hangs')
 
 /** In which version a story is told; mostly in the app's own. */
 export const version: fc.Arbitrary<ApiVersion | undefined> = fc.constantFrom(
@@ -32,7 +31,7 @@ export const calmWishes: fc.Arbitrary<readonly Calm[]> = fc.array(calm, { maxLen
 /** What is counted in statements or calls, and so must not be shifted by anything else. */
 const disturbance = fc.oneof(
   fc.record({ ...about('fault'), statement: which, how: fc.constantFrom(...FAULTS) }),
-  fc.record({ ...about('stripe'), call: which, how: fc.constantFrom(...quick) }),
+  fc.record({ ...about('stripe'), call: which, how: fc.constantFrom(...QUICK_STRIPE_FAULTS) }),
   fc.record({ ...about('overlap'), other: which, turns: fc.stringMatching(/^[AB]{0,24}$/) }),
 )
 export type Disturbance = typeof disturbance extends fc.Arbitrary<infer T> ? T : never
@@ -84,7 +83,7 @@ export function disturbedPlan(
   { faults }: { readonly faults: boolean },
 ): Plan {
   // Nobody repeats AI use: after a fault it may have been, or not.
-  const repeated = measured.filter(({ what }) => what !== USE)
+  const repeated = measured.filter(({ what }) => what !== AI_USE)
   const working = (some: readonly Measured[]) => some.filter(({ statements }) => statements > 0)
   switch (wish?.what) {
     case undefined:
@@ -106,7 +105,7 @@ export function disturbedPlan(
       const one = pick(working(measured), wish.one)
       if (one === undefined) return []
       const near = working(measured).filter(
-        ({ ref, what }) => Math.abs(ref.step - one.ref.step) <= 1 && !(what === USE && ref === one.ref),
+        ({ ref, what }) => Math.abs(ref.step - one.ref.step) <= 1 && !(what === AI_USE && ref === one.ref),
       )
       const other = pick(near, wish.other)
       if (other === undefined) return []
@@ -114,7 +113,5 @@ export function disturbedPlan(
     }
   }
 }
-
-const USE = 'POST /api/ai/use'
 
 const pick = <T>(some: readonly T[], which: number): T | undefined => some[which % some.length]

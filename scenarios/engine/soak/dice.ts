@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto'
 import { generateMersenne53Randomizer } from '@faker-js/faker'
+import { seedOf } from '../cast.ts'
 
 /** Chance that a name decides: the same name throws the same. */
 export class Dice {
   readonly #random: { next(): number }
 
   constructor(name: string) {
-    this.#random = generateMersenne53Randomizer(createHash('sha256').update(name).digest().readUInt32BE())
+    this.#random = generateMersenne53Randomizer(seedOf(name))
   }
 
   /** 1 … `sides`. */

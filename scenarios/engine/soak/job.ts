@@ -41,8 +41,6 @@ export function requestJob(kind: 'admin' | 'use', request: AppRequest): Job {
   }
 }
 
-export const isTaken = ({ status }: Answer): boolean => status >= 200 && status < 300
-
 export const isAnswered = ({ status }: Answer): boolean => status !== UNANSWERED
 
 /** The line was cut, or the app's patience is longer than ours. */
