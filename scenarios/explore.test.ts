@@ -33,7 +33,7 @@ describe('the repaired app, whatever comes twice, late, in another order, distur
       try {
         const [story] = storiesNamed([name]) as [Story]
         const failed: Run[] = []
-        const tasks = tasksOf([[story, (await arena.anatomy(story)).measured]], kinds).flat()
+        const tasks = tasksOf([[story, await arena.measure(story)]], kinds).flat()
         const { runs, left } = await explore([playerIn(arena, 1)], tasks, {
           onRun: (_, run) => {
             if (run.complaints.length > 0) failed.push(run)

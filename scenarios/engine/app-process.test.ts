@@ -75,13 +75,9 @@ describe('an app that keeps state in memory', () => {
     const arena = await open(database)
     await arena.run(PACK, IN_ORDER)
     const complaints: string[] = []
-    await explore(
-      [playerIn(arena, 0)],
-      tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['late']).flat(),
-      {
-        onRun: (_, run) => complaints.push(...run.complaints),
-      },
-    )
+    await explore([playerIn(arena, 0)], tasksOf([[PACK, await arena.measure(PACK)]], ['late']).flat(), {
+      onRun: (_, run) => complaints.push(...run.complaints),
+    })
     await arena.close()
     expect(complaints).toContainEqual(
       expect.stringMatching(
@@ -100,7 +96,7 @@ describe('an app whose process ends at a delivery', () => {
     const arena = await Arena.open(url, directory, { ownProcess: true })
     try {
       const failed: Run[] = []
-      const tasks = tasksOf([[PACK, (await arena.anatomy(PACK)).measured]], ['redelivery']).flat()
+      const tasks = tasksOf([[PACK, await arena.measure(PACK)]], ['redelivery']).flat()
       const explored = await explore([playerIn(arena, 0)], tasks, {
         onRun: (_, run) => {
           if (run.complaints.length > 0) failed.push(run)

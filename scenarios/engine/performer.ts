@@ -255,8 +255,11 @@ export class Performer {
       (one) => one.do === 'overlap' && one.jobs.some((ref) => isSame(ref, job.ref)),
     )
     if (overlapping?.do === 'overlap') return this.#overlap(job, overlapping)
-    const answer = await this.#untilTaken(job, 'same', this.#disturbance(job))
+    const disturbance = this.#disturbance(job)
+    const answer = await this.#untilTaken(job, 'same', disturbance)
     this.#answers.set(job, answer)
+    // Nobody repeats AI use that was disturbed: its answer is what it is.
+    if (job.kind === 'use' && disturbance !== undefined) return []
     return [answer, ...(await this.#again(job, 'now'))]
   }
 

@@ -24,7 +24,7 @@ async function answer(ask: Ask): Promise<Answer> {
     case 'begin':
       return { red: await arena.redAsInstalled() }
     case 'measure':
-      return { anatomy: (await arena.anatomy(named(ask.story))).measured }
+      return { anatomy: await arena.measure(named(ask.story)) }
     case 'play': {
       const { plan } = ask
       const story = named(ask.story)

@@ -2,7 +2,7 @@ import { type Plan, printPlan } from '../plan.ts'
 import type { Story } from '../story.ts'
 import type { Arena, Measured, Run } from './arena.ts'
 import { KINDS, type Kind, plansOf } from './kinds.ts'
-import { nextTurns } from './overlap.ts'
+import { furtherTurns } from './overlap.ts'
 
 /** A story that is to be played by a plan. */
 export interface Task {
@@ -18,7 +18,7 @@ export type Player<R> = (task: Pick<Task, 'story' | 'plan'>) => Promise<PlayedTa
 export interface PlayedTask<R> {
   readonly result: R
   /** What is to be tried after it, now that it is known what happened. */
-  readonly next: Plan | undefined
+  readonly next: readonly Plan[]
   /** The app gave no answer. */
   readonly isCut: boolean
 }
@@ -38,7 +38,7 @@ export interface Wanted<R> {
 export interface Explored {
   /** Runs, by kind. */
   readonly runs: ReadonlyMap<Kind, number>
-  /** Plans (of overlaps of two: pairs) that were wanted and not begun when time was up. */
+  /** Plans that were not begun when time was up: of overlaps of two those that are known by then. */
   readonly left: number
   /** The app gave no answer again and again: what is left was not begun. */
   readonly hasGivenUp: boolean
@@ -46,7 +46,7 @@ export interface Explored {
 
 /**
  * Plays all tasks, each by whichever player is free, those first that tell most. Every second run carries on what came of
- * an earlier one, the oldest first: a budget that ends early has seen something of everything, and all of something.
+ * an earlier one, the oldest first: a budget that ends early has seen something of everything, and more of something.
  */
 export async function explore<R>(
   players: readonly Player<R>[],
@@ -70,7 +70,7 @@ export async function explore<R>(
         silences = isCut ? silences + 1 : 0
         hasGivenUp ||= silences >= SILENCES
         runs.set(task.kind, (runs.get(task.kind) ?? 0) + 1)
-        if (next !== undefined) queue.carryOn({ ...task, plan: next })
+        queue.carryOn(next.map((plan) => ({ ...task, plan })))
         onRun?.(task, result, left())
       }
     }),
@@ -98,9 +98,8 @@ class Queue {
     return first.shift() ?? second.shift()
   }
 
-  /** It comes before all that was begun after it. */
-  carryOn(task: Task): void {
-    this.#carryOn.unshift(task)
+  carryOn(tasks: readonly Task[]): void {
+    this.#carryOn.push(...tasks)
   }
 }
 
@@ -128,8 +127,9 @@ export function playerIn(arena: Arena, preemptions: number): Player<Run> {
     const [first] = plan
     const isPair = first?.do === 'overlap' && first.jobs.length === 2
     // The first failure of those that overlap tells enough.
-    const turns = isPair && run.complaints.length === 0 ? nextTurns(decisions, preemptions) : undefined
-    return { result: run, next: isPair && turns !== undefined ? [{ ...first, turns }] : undefined, isCut }
+    const isToGoOn = isPair && run.complaints.length === 0
+    const turns = isToGoOn ? furtherTurns(decisions, first.turns.length, preemptions) : []
+    return { result: run, next: isPair ? turns.map((one): Plan => [{ ...first, turns: one }]) : [], isCut }
   }
 }
 
@@ -154,11 +154,32 @@ export function tasksOf(
 }
 
 /** What a plan does, in words that are the same for another story with such acts. */
-function withoutStory(plan: Plan, story: Story, anatomy: readonly Measured[]): string {
-  return printPlan(plan).replaceAll(/\b(\d+)\.(\d+)\b/g, (_, step, place) => {
+function withoutStory(plan: Plan, { steps }: Story, anatomy: readonly Measured[]): string {
+  const acts = (from: number, to: number | 'last') =>
+    steps.slice(from - 1, to === 'last' ? undefined : to).map(({ act }) => act.do)
+  const words = printPlan(plan).replaceAll(/\b(\d+)\.(\d+)\b/g, (_, step, place) => {
     const one = anatomy.find(({ ref }) => ref.step === Number(step) && ref.place === Number(place))
-    return `${JSON.stringify(story.steps[step - 1]?.act.do)} ${one?.what}`
+    return `${acts(Number(step), Number(step))} ${one?.what}`
   })
+  return [words, ...plan.map((directive) => concernedBy(directive, acts))].join()
+}
+
+/** The acts that a directive is about, beside those whose deliveries it names. */
+function concernedBy(
+  directive: Plan[number],
+  acts: (from: number, to: number | 'last') => readonly string[],
+): readonly string[] {
+  switch (directive.do) {
+    case 'version':
+    case 'twice':
+      return acts(1, 'last')
+    case 'order':
+      return acts(directive.step, directive.step)
+    case 'late':
+      return acts(directive.job.step, directive.until)
+    default:
+      return []
+  }
 }
 
 /** The first of each, then the second of each, … */

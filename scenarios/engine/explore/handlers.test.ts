@@ -7,7 +7,7 @@ import { storiesNamed } from '../stories.ts'
 import type { Story } from '../story.ts'
 import { Arena, type Run } from './arena.ts'
 import { plansOf } from './kinds.ts'
-import { nextTurns } from './overlap.ts'
+import { furtherTurns } from './overlap.ts'
 
 const HANDLERS = join(import.meta.dirname, '../../../fixtures/app/handlers')
 const [PACK] = storiesNamed(['pack-paid']) as [Story]
@@ -40,7 +40,7 @@ describe('four webhooks under every crash and every overlap of two deliveries', 
       )
       const arena = await Arena.open(url, join(HANDLERS, handler))
       try {
-        const { measured: anatomy } = await arena.anatomy(PACK)
+        const anatomy = await arena.measure(PACK)
         const faults = plansOf('fault', PACK, anatomy)
         const crashed = await playAll(arena, faults)
         const [pair] = plansOf('overlap', PACK, anatomy)
@@ -67,10 +67,11 @@ async function playAll(arena: Arena, plans: readonly Plan[]): Promise<Run[]> {
 async function allTurns(arena: Arena, [overlap]: Plan): Promise<Run[]> {
   if (overlap?.do !== 'overlap') throw new Error('no overlap')
   const runs: Run[] = []
-  for (let turns: string | undefined = ''; turns !== undefined; ) {
+  const wanted = ['']
+  for (const turns of wanted) {
     const run = await arena.run(PACK, [{ ...overlap, turns }])
     runs.push(run)
-    turns = nextTurns(run.performance.decisions, PREEMPTIONS)
+    wanted.push(...furtherTurns(run.performance.decisions, turns.length, PREEMPTIONS))
   }
   return runs
 }

@@ -65,9 +65,19 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
         { do: 'version', version },
       ])
     case 'fault':
-      return fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
-        return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(FAULTS) }]
-      })
+      return [
+        ...fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
+          return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(FAULTS) }]
+        }),
+        // What AI use has committed is charged, once, whoever was told of it.
+        ...anatomy
+          .filter(({ what, statements }) => what === AI_USE && statements > 0)
+          .map(
+            ({ ref: job, statements: statement }): Plan => [
+              { do: 'fault', job, statement, how: 'unanswered' },
+            ],
+          ),
+      ]
     case 'killed':
       return fromAll(disturbable(anatomy), ({ ref: job, statements }, choices) => {
         return [{ do: 'fault', job, statement: choices.pick(statements) + 1, how: choices.one(KILLS) }]
@@ -120,7 +130,7 @@ const redelivery =
     return [{ do: 'again', job: one.ref, when, as }]
   }
 
-/** AI use is not repeated by anybody, and a fault may hit before or after it. */
+/** AI use is not repeated by anybody: whether it is charged depends on where a fault hits it. */
 function disturbable(anatomy: readonly Measured[]): readonly Measured[] {
   return anatomy.filter(({ what, statements }) => statements > 0 && what !== AI_USE)
 }

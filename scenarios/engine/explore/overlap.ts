@@ -181,29 +181,21 @@ export function lettersOf(decisions: readonly Decision[]): string {
 const FIRST = 'A'.charCodeAt(0)
 
 /**
- * The turns to be tried after a run that took these decisions, so that all are tried once, depth first: those before
- * stay, the last that can be another one is. Undefined: there are none left.
+ * The turns to be tried after a run that took these decisions, each of those that follow the `given` ones in another
+ * way: so all are tried once.
  *
+ * @param given how many of the decisions the run was told to take; the others it took by itself
  * @param preemptions how often a turn may be taken from one who could go on
  */
-export function nextTurns(decisions: readonly Decision[], preemptions: number): string | undefined {
-  for (let at = decisions.length - 1; at >= 0; at--) {
-    const before = decisions.slice(0, at)
-    const { ready, last, chosen } = decisions[at] as Decision
-    const left = orderOf(ready, last).slice(orderOf(ready, last).indexOf(chosen) + 1)
-    const [next] = left.filter(
-      (lane) => preemptionsOf([...before, { ready, last, chosen: lane }]) <= preemptions,
-    )
-    if (next !== undefined) return lettersOf([...before, { ready, last, chosen: next }])
-  }
-  return undefined
-}
-
-/** Whoever `turnsOf` lets go on by itself comes first. */
-function orderOf(ready: readonly number[], last: number | undefined): number[] {
-  return last !== undefined && ready.includes(last)
-    ? [last, ...ready.filter((lane) => lane !== last)]
-    : [...ready]
+export function furtherTurns(decisions: readonly Decision[], given: number, preemptions: number): string[] {
+  return decisions.slice(given).flatMap(({ ready, last, chosen }, index) => {
+    const before = decisions.slice(0, given + index)
+    return ready
+      .filter((lane) => lane !== chosen)
+      .map((lane) => [...before, { ready, last, chosen: lane }])
+      .filter((otherwise) => preemptionsOf(otherwise) <= preemptions)
+      .map(lettersOf)
+  })
 }
 
 function preemptionsOf(decisions: readonly Decision[]): number {

@@ -4,7 +4,7 @@ import { prepareMutant } from '../../../fixtures/app/mutants.ts'
 import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases } from '../../../fixtures/postgres/databases.ts'
 import { allRules } from '../outcome.ts'
-import { IN_ORDER, needsOwnProcess, printPlan, TWICE } from '../plan.ts'
+import { needsOwnProcess, printPlan, TWICE } from '../plan.ts'
 import type { Performance } from '../play.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
@@ -114,6 +114,7 @@ class Scoring {
   /** The run that killed it; undefined: none did, or it is red as installed. */
   killer: Performance | undefined
   #runs = 0
+  readonly #measured: (readonly [Story, readonly Measured[]])[] = []
   #left: number | undefined
 
   constructor(rules: readonly Invariant[]) {
@@ -131,26 +132,26 @@ class Scoring {
       const complaint = `red, not declared: ${installed.join(', ')}`
       this.#killed = { story: 'any', plan: 'as installed', complaint }
     }
-    for (const plan of [IN_ORDER, TWICE]) {
-      for (const story of CHEAPEST_FIRST) {
-        if ((this.isKilled && this.#red.size > 0) || performance.now() > until) break
-        this.#see(story, await arena.run(story, plan))
-      }
-      // To be sent twice is among the plans; the audit is shown it of a mutant that is killed.
-      if (!this.isKilled) break
+    const isEnough = () => (this.isKilled && this.#red.size > 0) || performance.now() > until
+    for (const story of CHEAPEST_FIRST) {
+      if (isEnough()) break
+      const { run, measured } = await arena.anatomy(story)
+      this.#see(story, run)
+      this.#measured.push([story, measured])
     }
-    if (!this.isKilled) await this.explore(arena, kinds, until)
+    if (!this.isKilled) return this.explore(arena, kinds, until)
+    // To be sent twice is among the plans; the audit is shown it of a mutant that is killed.
+    for (const story of CHEAPEST_FIRST) {
+      if (isEnough()) break
+      this.#see(story, await arena.run(story, TWICE))
+    }
   }
 
   async explore(arena: Arena, kinds: readonly Kind[], until: number): Promise<void> {
-    const measured: (readonly [Story, readonly Measured[]])[] = []
-    for (const story of CHEAPEST_FIRST) {
-      if (this.isKilled || performance.now() > until) return
-      measured.push([story, (await arena.anatomy(story)).measured])
-    }
+    if (this.#measured.length < STORIES.length) return
     const play = playerIn(arena, PREEMPTIONS)
     // An overlap of two short requests shows what one of long deliveries shows, after fewer turns.
-    const shortestFirst = measured.toSorted(([, a], [, b]) => statementsOf(a) - statementsOf(b))
+    const shortestFirst = this.#measured.toSorted(([, a], [, b]) => statementsOf(a) - statementsOf(b))
     const { left } = await explore([play], tasksOf(shortestFirst, kinds).flat(), {
       until,
       isEnough: () => this.isKilled,
