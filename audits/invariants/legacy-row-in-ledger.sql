@@ -18,18 +18,20 @@ with legacy as (
         'chat_conversation', 'life_vision_category_summary', 'life_vision_master_assembly', 'prompt_suggestions',
         'frequency_flip') then false
     end as adds,
-    r.usage_id as token_usage_id, r.balance_after, r.created_at
+    r.usage_id as token_usage_id, r.moved, r.balance_after, r.created_at
   from public.token_transactions as t
   -- The table has had several shapes; a row as JSON has the columns that it has.
   cross join lateral (select to_jsonb(t) as j offset 0) as x
   cross join lateral (
     select coalesce(x.j ->> 'action_type', x.j ->> 'transaction_type') as type,
       abs(coalesce(x.j ->> 'tokens_used', x.j ->> 'token_amount')::bigint) as tokens,
+      -- What is counted as used has the sign of use.
+      coalesce(-(x.j ->> 'tokens_used')::bigint, (x.j ->> 'token_amount')::bigint) as moved,
       coalesce(x.j ->> 'tokens_remaining', x.j ->> 'balance_after')::bigint as balance_after,
       x.j -> 'metadata' ->> 'token_usage_id' as usage_id,
       (x.j ->> 'created_at')::timestamptz as created_at) as r
   union all
-  select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.balance_after, d.drip_date
+  select 'token_drips', d.id::text, d.user_id, d.drip_amount, true, d.metadata ->> 'token_usage_id', d.drip_amount, d.balance_after, d.drip_date
   from public.token_drips as d
   where d.drip_amount <> 0
 ),
@@ -60,6 +62,7 @@ select
     when u.user_id <> l.user_id then 'its counterpart belongs to another user'
     when u.tokens_used <> l.tokens then 'its counterpart has another size'
     when u.balance_after <> l.balance_after then 'its counterpart left another balance'
+    when u.id::text = l.token_usage_id and u.tokens_used <> l.moved then 'it has the sign of the other direction'
     else 'its counterpart has another direction'
   end as detail,
   coalesce(l.tokens, 0)::numeric as expected,
@@ -76,6 +79,8 @@ where l.source_id is null
    or u.user_id <> l.user_id
    or u.tokens_used <> l.tokens
    or u.balance_after <> l.balance_after
+   -- What the functions write; the app as found had several conventions.
+   or u.id::text = l.token_usage_id and u.tokens_used <> l.moved
    or (u.action_type in ('admin_grant', 'subscription_grant', 'trial_grant', 'token_pack_purchase')) <> l.adds
 union all
 -- The link was found above; of several that name one row, all but the first are surplus.

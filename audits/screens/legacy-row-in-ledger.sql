@@ -3,12 +3,12 @@
 --   looked up by its source, which a unique index holds to one, and there are as many of the one as of the other.
 with legacy as materialized (
   select
-    l.source, l.source_id, l.user_id, l.tokens, l.adds, l.balance_after, l.usage_id,
+    l.source, l.source_id, l.user_id, l.tokens, l.moved, l.adds, l.balance_after, l.usage_id,
     -- A uuid as Postgres writes it; no other text is the id of a row.
     l.usage_id like '________-____-____-____-____________' and translate(l.usage_id, '0123456789abcdef', '') = '----' as linked
   from (
     select
-      'token_transactions' as source, t.id as source_id, t.user_id, r.tokens, r.type,
+      'token_transactions' as source, t.id as source_id, t.user_id, r.tokens, r.moved, r.type,
       case
         when r.type in (
           'annual_subscription_grant', 'subscription_grant', 'renewal_grant', 'trial_grant', 'pack_purchase',
@@ -25,12 +25,13 @@ with legacy as materialized (
     cross join lateral (
       select coalesce(x.j ->> 'action_type', x.j ->> 'transaction_type') as type,
         abs(coalesce(x.j ->> 'tokens_used', x.j ->> 'token_amount')::bigint) as tokens,
+        coalesce(-(x.j ->> 'tokens_used')::bigint, (x.j ->> 'token_amount')::bigint) as moved,
         coalesce(x.j ->> 'tokens_remaining', x.j ->> 'balance_after')::bigint as balance_after,
         x.j -> 'metadata' ->> 'token_usage_id' as usage_id,
         (x.j ->> 'created_at')::timestamptz as created_at) as r
     union all
     select
-      'token_drips', d.id, d.user_id, d.drip_amount, 'drip', true, d.balance_after, d.metadata ->> 'token_usage_id'
+      'token_drips', d.id, d.user_id, d.drip_amount, d.drip_amount, 'drip', true, d.balance_after, d.metadata ->> 'token_usage_id'
     from public.token_drips as d
   ) as l
   -- Of rows of 0 unify copies use alone.
@@ -53,7 +54,7 @@ select
     select sum(hashint8extended(l.balance_after, hashint8extended(l.tokens, uuid_hash_extended(l.user_id, uuid_hash_extended(l.usage_id::uuid, current_setting('audit.seed')::bigint)))))
     from legacy as l
     where l.linked), 0)
-  and 0 = (select count(*) from legacy as l where l.linked and (l.adds is not true or l.balance_after is null))
+  and 0 = (select count(*) from legacy as l where l.linked and (l.adds is not true or l.balance_after is null or l.moved <> l.tokens))
   -- Postgres hashes a bigint like another one that is 2³² + 1 larger.
   and 0 = (
     select count(*)

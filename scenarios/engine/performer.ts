@@ -148,19 +148,26 @@ export class Performer {
   /** Does what the step says, and sends what comes of it, after what could not be delivered before. */
   async #act(step: Step, number: number): Promise<{ subjects: Subjects; answers: Sent[] }> {
     const { cast, plan } = this.#at
-    const { jobs, subjects: own } = await this.#happen(step, number)
     const before = cast.undelivered
+    const answered = new Set(this.#answers.keys())
+    let happened: Promise<Happened> | undefined
+    const happen = () => {
+      happened ??= this.#happen(step, number)
+      return happened
+    }
+    const answers = await this.#meanwhile(number, happen)
+    const { jobs, subjects: own } = await happen()
     const subjects = { ...before.subjects, ...own }
     const again = before.deliveries.map((delivery) => this.#delivery(delivery, { step: number, place: 0 }))
-    const answers: Sent[] = []
     const queue = [...again, ...this.#inOrder(jobs, number), ...this.#due(number)]
     for (const job of queue) {
+      if (this.#answers.has(job)) continue
       if (this.#isLate(job, number)) this.#held.push(job)
       else answers.push(...(await this.#carry(job)))
     }
     for (const job of jobs) answers.push(...(await this.#again(job, 'later')))
     const refused = [...this.#answers].filter(
-      ([job, answer]) => job.kind === 'delivery' && queue.includes(job) && !isTaken(answer),
+      ([job, answer]) => job.kind === 'delivery' && !answered.has(job) && !isTaken(answer),
     )
     cast.undelivered = {
       deliveries: refused.map(([job]) => (job as DeliveryJob).delivery),
@@ -170,6 +177,25 @@ export class Performer {
     this.#jobs.push(...jobs)
     for (const directive of plan) this.#checkPlaces(directive, number, jobs.length)
     return { subjects, answers }
+  }
+
+  /**
+   * What overlaps something of an earlier step: that has begun when the step is done, at the first turn of the step's
+   * own, so that it may have asked Stripe before it.
+   */
+  async #meanwhile(number: number, happen: () => Promise<Happened>): Promise<Sent[]> {
+    const directive = this.#at.plan.find(
+      (one) => one.do === 'overlap' && leavesItsStep([one]) && lastStepOf(one.jobs) === number,
+    )
+    if (directive?.do !== 'overlap') return []
+    const held = this.#due(number)
+    this.#held.push(...held.filter(({ ref }) => !directive.jobs.some((job) => isSame(job, ref))))
+    return this.#overlap(directive, async (ref) => {
+      const there = ref.step < number ? held : (await happen()).jobs
+      const job = there.find((one) => isSame(one.ref, ref))
+      if (job === undefined) throw notThere(ref, there.length)
+      return job
+    })
   }
 
   /** What comes when all steps are over. */
@@ -182,7 +208,7 @@ export class Performer {
     return answers
   }
 
-  async #happen({ act, answer }: Step, step: number): Promise<{ jobs: Job[]; subjects: Subjects }> {
+  async #happen({ act, answer }: Step, step: number): Promise<Happened> {
     const { cast, client, plan } = this.#at
     switch (act.do) {
       case 'admin': {
@@ -254,8 +280,12 @@ export class Performer {
     const overlapping = this.#at.plan.find(
       (one) => one.do === 'overlap' && one.jobs.some((ref) => isSame(ref, job.ref)),
     )
-    if (overlapping?.do === 'overlap') return this.#overlap(job, overlapping)
-    const disturbance = this.#disturbance(job)
+    if (overlapping?.do === 'overlap') {
+      this.#waiting.push(job)
+      const there = (ref: JobRef) => this.#waiting.find((one) => isSame(one.ref, ref))
+      return overlapping.jobs.every(there) ? this.#overlap(overlapping, async (ref) => there(ref) as Job) : []
+    }
+    const disturbance = this.#disturbance(job.ref)
     const answer = await this.#untilTaken(job, 'same', disturbance)
     this.#answers.set(job, answer)
     // Nobody repeats AI use that was disturbed: its answer is what it is.
@@ -263,50 +293,51 @@ export class Performer {
     return [answer, ...(await this.#again(job, 'now'))]
   }
 
-  /** The jobs that overlap are sent together, when the last of them comes. */
-  async #overlap(job: Job, { jobs: refs, turns }: Extract<Directive, { do: 'overlap' }>): Promise<Sent[]> {
+  /** Sends them together; `find`: awaited at the first turn of each. */
+  async #overlap(
+    { jobs: refs, turns }: Extract<Directive, { do: 'overlap' }>,
+    find: (ref: JobRef) => Promise<Job>,
+  ): Promise<Sent[]> {
     const { proxy } = this.#at.app
     if (proxy === undefined)
       throw new PlanError("overlaps need an app whose statements pass the engine's proxy")
-    this.#waiting.push(job)
-    const wanted = refs.filter((ref, index) => refs.findIndex((other) => isSame(other, ref)) === index)
-    const there = wanted.flatMap((ref) => this.#waiting.find((one) => isSame(one.ref, ref)) ?? [])
-    if (there.length < wanted.length) return []
-    const lanes = refs.map((ref) => there.find((one) => isSame(one.ref, ref)) as Job)
-    const faults = lanes.map((lane, index) =>
-      lanes.indexOf(lane) === index ? this.#faultMeanwhile(lane) : undefined,
+    const faults = refs.map((ref, index) =>
+      refs.findIndex((other) => isSame(other, ref)) === index ? this.#faultMeanwhile(ref) : undefined,
     )
     const { results, decisions } = await overlap(
       proxy,
-      lanes.map((lane) => () => this.#attempt(lane, 'same')),
+      refs.map((ref) => async () => {
+        const job = await find(ref)
+        return { job, sent: await this.#attempt(job, 'same') }
+      }),
       turnsOf(turns),
       faults,
     )
-    for (const [index, fault] of faults.entries())
-      fault?.check((why) => this.#missed(lanes[index] as Job, why))
+    for (const [index, fault] of faults.entries()) {
+      fault?.check((why) => results[index] && this.#missed(results[index].job, why))
+    }
     this.#decisions.push(...decisions)
     // Else they stay for the next run.
     if (this.#at.isWatched) await proxy.removeStops()
     const answers: Sent[] = []
-    for (const [index, own] of results.entries()) {
-      const lane = lanes[index] as Job
+    for (const { job, sent } of results) {
       // An event that was taken once is not sent again, whatever came of it otherwise.
-      const taken = results.find((result, other) => lanes[other] === lane && isTaken(result))
-      const result = lane.kind === 'delivery' ? (taken ?? own) : own
-      const answer = isTaken(result) || lane.kind === 'use' ? result : await this.#untilTaken(lane, 'same')
-      this.#answers.set(lane, answer)
+      const taken = results.find((other) => other.job === job && isTaken(other.sent))?.sent
+      const result = job.kind === 'delivery' ? (taken ?? sent) : sent
+      const answer = isTaken(result) || job.kind === 'use' ? result : await this.#untilTaken(job, 'same')
+      this.#answers.set(job, answer)
       answers.push(answer)
     }
-    for (const one of there) answers.push(...(await this.#again(one, 'now')))
+    for (const job of new Set(results.map((one) => one.job))) answers.push(...(await this.#again(job, 'now')))
     return answers
   }
 
-  #faultMeanwhile(job: Job): FaultAt | undefined {
-    const disturbance = this.#disturbance(job)
+  #faultMeanwhile(ref: JobRef): FaultAt | undefined {
+    const disturbance = this.#disturbance(ref)
     if (disturbance === undefined) return undefined
     if (disturbance.do === 'stripe' || isKill(disturbance.how))
       throw new PlanError(
-        `${printRef(job.ref)} overlaps: only ${FAULTS.join(', ')} can happen to its statements meanwhile`,
+        `${printRef(ref)} overlaps: only ${FAULTS.join(', ')} can happen to its statements meanwhile`,
       )
     return new FaultAt(disturbance.statement, disturbance.how, async () => {})
   }
@@ -325,7 +356,7 @@ export class Performer {
     return answers
   }
 
-  #disturbance({ ref }: Job): Disturbance | undefined {
+  #disturbance(ref: JobRef): Disturbance | undefined {
     return this.#at.plan.find((one) => (one.do === 'fault' || one.do === 'stripe') && isSame(one.job, ref)) as
       | Disturbance
       | undefined
@@ -383,7 +414,7 @@ export class Performer {
     if (contradiction !== undefined) throw new PlanError(contradiction)
     for (const directive of this.#at.plan) {
       const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
-      const step = 'step' in directive ? directive.step : Math.max(...refs.map((ref) => ref.step))
+      const step = 'step' in directive ? directive.step : lastStepOf(refs)
       const last = directive.do === 'late' && directive.until !== 'last' ? directive.until : step
       if (last > steps) throw new PlanError(`step ${last}: the story has ${steps}`)
     }
@@ -393,7 +424,7 @@ export class Performer {
     const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
     for (const { step, place } of refs) {
       if (step === number && place > there) {
-        throw new PlanError(`${step}.${place}: step ${step} has ${there} deliveries or requests`)
+        throw notThere({ step, place }, there)
       }
     }
   }
@@ -502,6 +533,17 @@ const NEEDS_PROCESS =
 
 /** The plan does not fit the story, or the app. */
 export class PlanError extends UsageError {}
+
+const notThere = (ref: JobRef, there: number): PlanError =>
+  new PlanError(`${printRef(ref)}: step ${ref.step} has ${there} deliveries or requests`)
+
+const lastStepOf = (jobs: readonly JobRef[]): number => Math.max(...jobs.map(({ step }) => step))
+
+/** What came of a step: what is sent to the app, and whom it is about. */
+interface Happened {
+  readonly jobs: readonly Job[]
+  readonly subjects: Subjects
+}
 
 interface DeliveryJob extends Job {
   readonly delivery: Delivery

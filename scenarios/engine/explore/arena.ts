@@ -158,7 +158,8 @@ export class Arena {
   /** The same of a story told in order. @throws Error where the app gives no answer */
   async measure(story: Story): Promise<readonly Measured[]> {
     const { run, measured } = await this.anatomy(story)
-    if (run.performance.isCut) throw new Error(`${story.name} can't be explored: ${run.performance.complaints.at(-1)}`)
+    if (run.performance.isCut)
+      throw new Error(`${story.name} can't be explored: ${run.performance.complaints.at(-1)}`)
     return measured
   }
 
