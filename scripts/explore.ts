@@ -7,6 +7,7 @@ import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
 import { msOf } from './duration.ts'
 import { exploreInParallel, type Found } from './explore/parallel.ts'
+import { Interruption } from './interruption.ts'
 import { WORKERS } from './workers.ts'
 
 interface Options {
@@ -54,7 +55,8 @@ go on at most twice; of three at once a sample. An app that gives no answer thre
 found the effects are judged too, so that most of its runs are not as told. A budget begins with the command: some ten
 seconds of it are spent on starting. On a Postgres chosen as in the tests (TEST_POSTGRES).
 
-Exit: 0 all as told, 1 a run was not, 2 could not run, nothing was run, or the app gives no answer, 3 wrong usage.`,
+Exit: 0 all as told, 1 a run was not, 2 could not run, nothing was run, or the app gives no answer, 3 wrong usage, 130
+interrupted (Ctrl-C): what it has so far is printed.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'explore: ')) })
@@ -66,6 +68,7 @@ async function main(): Promise<number> {
   const { app, ownProcess = false, kind, budget, shard = ALL } = command.opts<Options>()
   const stories = storiesNamed([...new Set(command.args)])
   const kinds = kindsFor(app, ownProcess, kind)
+  const interruption = new Interruption()
   const server = await startPostgres()
   console.log(server.says)
   const bar = new SingleBar({
@@ -85,19 +88,23 @@ async function main(): Promise<number> {
       shard,
       budgetMs: budget,
       workers: WORKERS,
+      signal: interruption.signal,
       onProgress: ({ runs, left, failed }) => {
         const perSecond = Math.round(runs / ((performance.now() - began) / 1_000))
         bar.setTotal(runs + left)
         bar.update(runs, { perSecond, left, failed })
       },
     }).finally(() => bar.stop())
-    return tell(found, app, (performance.now() - began) / 1_000)
+    return tell(found, { app, seconds: (performance.now() - began) / 1_000, interrupted: interruption.exit })
   } finally {
     await server.stop()
   }
 }
 
-function tell({ runs, left, failed, hasGivenUp }: Found, app: string, seconds: number): number {
+function tell(
+  { runs, left, failed, hasGivenUp }: Found,
+  { app, seconds, interrupted }: { app: string; seconds: number; interrupted: number | undefined },
+): number {
   for (const [index, { text, timeline, line }] of failed.slice(0, FAILURES_SHOWN).entries()) {
     console.log(`\n${text}\n  to play it again: ${line}`)
     if (index < TIMELINES_SHOWN) console.log(timeline)
@@ -111,13 +118,15 @@ function tell({ runs, left, failed, hasGivenUp }: Found, app: string, seconds: n
         `  ${kind.padEnd(12)}${String(n).padStart(8)} runs${SAMPLED_KINDS.includes(kind) ? ', a sample' : ''}`,
       )
   const rate = `${(all / seconds).toFixed(0)} a second`
-  const rest = left > 0 ? `; ${hasGivenUp ? '' : 'time was up, '}${left} plans were not begun` : ''
+  const why = hasGivenUp ? '' : interrupted === undefined ? 'time was up, ' : 'interrupted, '
+  const rest = left > 0 ? `; ${why}${left} plans were not begun` : ''
   if (hasGivenUp) console.error('explore: the app gave no answer again and again')
   const verdict =
     failed.length > 0 ? `${failed.length} not as told` : all > 0 ? 'all as told' : 'nothing was judged'
   console.log(`${all} runs of ${app} in ${seconds.toFixed(0)} s, ${rate}${rest}: ${verdict}`)
-  if (hasGivenUp || all === 0) return 2
-  return failed.length === 0 ? 0 : 1
+  if (failed.length > 0 && !hasGivenUp) return 1
+  if (interrupted !== undefined) return interrupted
+  return hasGivenUp || all === 0 ? 2 : 0
 }
 
 /** Of the kinds that are wanted, those that can be played; says of the others why not. Throws UsageError for none. */

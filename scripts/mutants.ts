@@ -11,6 +11,7 @@ import { renderMatrix, renderSums } from '../scenarios/engine/data-faults/render
 import { WORLDS } from '../scenarios/engine/data-faults/worlds.ts'
 import { outliveReader } from './closed-pipe.ts'
 import { msOf } from './duration.ts'
+import { Interruption } from './interruption.ts'
 import { playMutants } from './mutants/play.ts'
 import { renderScores } from './mutants/render.ts'
 import { WORKERS } from './workers.ts'
@@ -30,7 +31,8 @@ const command = new Command('mutants')
     'after',
     `
 Exit: 0 each mutant is killed; each fault is caught, refused by the database, or harmless for a reason that is written
-down, 1 one is not, or such a reason is wrong, 2 could not run, or one could not be judged, 3 wrong usage.`,
+down, 1 one is not, or such a reason is wrong, 2 could not run, or one could not be judged, 3 wrong usage, 130 interrupted
+(Ctrl-C): the mutants that were played are printed.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mutants: ')) })
@@ -50,6 +52,7 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
   const unknown = names.find((name) => !all.some((mutant) => mutant.name === name))
   if (unknown !== undefined)
     throw new UsageError(`no mutant "${unknown}": fixtures/app/mutants has one a file`)
+  const interruption = new Interruption()
   const wanted = names.length === 0 ? all : all.filter(({ name }) => names.includes(name))
   const server = await startPostgres()
   console.log(server.says)
@@ -67,6 +70,7 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
       url: server.url,
       workers: WORKERS,
       budgetMs,
+      signal: interruption.signal,
       onPlayed: (one) => {
         if ('score' in one && one.score.killed === undefined) survived++
         bar.increment({ survived })
@@ -74,6 +78,10 @@ async function mutants(names: readonly string[], budgetMs: number): Promise<numb
     })
     bar.stop()
     console.log(renderScores(played))
+    if (interruption.exit !== undefined) {
+      console.error(`mutants: interrupted: ${wanted.length - played.length} were not played to their end`)
+      return interruption.exit
+    }
     if (played.some((one) => 'problem' in one)) return 2
     return survived === 0 ? 0 : 1
   } finally {

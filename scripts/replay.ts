@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { UsageError } from '../fixtures/postgres/usage-error.ts'
 import { readSchema } from '../fixtures/schema/schema.ts'
-import { IN_ORDER, type Plan, parsePlan, TWICE } from '../scenarios/engine/plan.ts'
+import { IN_ORDER, misfitIn, type Plan, parsePlan, TWICE } from '../scenarios/engine/plan.ts'
 import { storiesNamed } from '../scenarios/engine/stories.ts'
 import { outliveReader } from './closed-pipe.ts'
 import type { Elsewhere, Order } from './replay/order.ts'
@@ -93,9 +93,15 @@ async function read(names: readonly string[], options: Options): Promise<Order> 
       `--own-process and --app ${app}: what runs elsewhere has a process already; leave it out`,
     )
   }
+  const stories = storiesNamed([...new Set(names)])
+  const played = readPlan(twice, plan)
+  for (const { name, steps } of stories) {
+    const misfit = misfitIn(played, steps.length)
+    if (misfit !== undefined) throw new UsageError(`${name}: ${misfit}`)
+  }
   return {
-    stories: storiesNamed([...new Set(names)]),
-    plan: readPlan(twice, plan),
+    stories,
+    plan: played,
     app: isOurs ? app : elsewhere(app, into),
     schema: schema === undefined ? undefined : await readSchema(schema),
     into,

@@ -6,13 +6,13 @@ import { Ground } from '../scenarios/engine/soak/ground.ts'
 import { renderSoak } from '../scenarios/engine/soak/render.ts'
 import { type Soaked, soak } from '../scenarios/engine/soak/soak.ts'
 import { outliveReader } from './closed-pipe.ts'
+import { Interruption } from './interruption.ts'
 
 interface Options {
   readonly minutes: number
   readonly seed: number
 }
 
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 /** All that happens is kept in memory, to be told and reckoned: some 100 MB a minute. */
 const MOST_MINUTES = 30
 const SEEDS = 2 ** 31
@@ -50,22 +50,14 @@ process.exitCode = await main().catch(explain)
 async function main(): Promise<number> {
   await command.parseAsync()
   const { minutes, seed = randomInt(SEEDS) } = command.opts<Partial<Options> & Pick<Options, 'minutes'>>()
-  const interruption = new AbortController()
-  let interrupted: number | undefined
-  for (const [signal, exit] of Object.entries(SIGNALS)) {
-    // Not `once`: what Testcontainers brings along ends the process when nobody else listens any more.
-    process.on(signal, () => {
-      interrupted = exit
-      interruption.abort()
-    })
-  }
+  const interruption = new Interruption()
   const ground = await Ground.start()
   try {
     console.log(ground.says)
     console.log(`npm run soak -- --minutes ${minutes} --seed ${seed}`)
     const soaked = await soakFor(minutes * 60, seed, ground, interruption.signal)
     console.log(`\n${renderSoak(soaked)}`)
-    return conclude(soaked, interrupted)
+    return conclude(soaked, interruption.exit)
   } finally {
     await ground.close()
   }

@@ -96,7 +96,8 @@ async function rulesOn(
   return rules
 }
 
-function declaredRed({ story, plan }: Performance, isAsFound: boolean): readonly string[] {
+/** Ids of the invariants that the story says turn red. */
+export function declaredRed({ story, plan }: Performance, isAsFound: boolean): readonly string[] {
   if (!isAsFound) return story.minor
   return isTwice(plan) ? story.asFound.redTwice : story.asFound.red
 }

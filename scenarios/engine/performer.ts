@@ -16,7 +16,6 @@ import { actInHouse } from './house.ts'
 import { changesBetween, type Snapshot } from './ledger.ts'
 import {
   type As,
-  contradictionIn,
   type Directive,
   FAULTS,
   type Fault,
@@ -25,7 +24,9 @@ import {
   isTwice,
   type JobRef,
   type Kill,
+  lastStepOf,
   leavesItsStep,
+  misfitIn,
   needsOwnProcess,
   type Plan,
   printRef,
@@ -101,7 +102,8 @@ export class Performer {
     await this.#look()
     const first = this.#snapshot
     const atStripe = stripeNow(cast.stripe.world)
-    this.#checkSteps(story.steps.length)
+    const misfit = misfitIn(plan, story.steps.length)
+    if (misfit !== undefined) throw new PlanError(misfit)
     if (needsOwnProcess(plan)) this.#process()
     for (const [index, step] of story.steps.entries()) {
       const before = this.#snapshot
@@ -185,7 +187,7 @@ export class Performer {
    */
   async #meanwhile(number: number, happen: () => Promise<Happened>): Promise<Sent[]> {
     const directive = this.#at.plan.find(
-      (one) => one.do === 'overlap' && leavesItsStep([one]) && lastStepOf(one.jobs) === number,
+      (one) => one.do === 'overlap' && leavesItsStep([one]) && lastStepOf(one) === number,
     )
     if (directive?.do !== 'overlap') return []
     const held = this.#due(number)
@@ -409,17 +411,6 @@ export class Performer {
     this.#complaints.push(`the plan's fault never hit: ${printRef(job.ref)} (${job.what}) ${why}`)
   }
 
-  #checkSteps(steps: number): void {
-    const contradiction = contradictionIn(this.#at.plan)
-    if (contradiction !== undefined) throw new PlanError(contradiction)
-    for (const directive of this.#at.plan) {
-      const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
-      const step = 'step' in directive ? directive.step : lastStepOf(refs)
-      const last = directive.do === 'late' && directive.until !== 'last' ? directive.until : step
-      if (last > steps) throw new PlanError(`step ${last}: the story has ${steps}`)
-    }
-  }
-
   #checkPlaces(directive: Directive, number: number, there: number): void {
     const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
     for (const { step, place } of refs) {
@@ -536,8 +527,6 @@ export class PlanError extends UsageError {}
 
 const notThere = (ref: JobRef, there: number): PlanError =>
   new PlanError(`${printRef(ref)}: step ${ref.step} has ${there} deliveries or requests`)
-
-const lastStepOf = (jobs: readonly JobRef[]): number => Math.max(...jobs.map(({ step }) => step))
 
 /** What came of a step: what is sent to the app, and whom it is about. */
 interface Happened {

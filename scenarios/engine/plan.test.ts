@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { contradictionIn, IN_ORDER, parsePlan, printPlan, TWICE } from './plan.ts'
+import { IN_ORDER, misfitIn, parsePlan, printPlan, TWICE } from './plan.ts'
 
 describe('a plan is printed as it is read', () => {
   for (const form of [
@@ -56,7 +56,7 @@ describe('a plan that can’t be read names the word, its place, and what may st
 })
 
 // Would catch: one of two that is passed over in silence, so that a run is green by a plan that was never played.
-describe('a plan that contradicts itself is named', () => {
+describe('a plan that contradicts itself, or fits no story of three steps, is named', () => {
   test.each([
     ['version acacia; version clover', 'version acacia and version clover: one of them, for the version'],
     ['order 1 2,1; order 1 1,2', 'order 1 2,1 and order 1 1,2: one of them, for the order of step 1'],
@@ -69,16 +69,21 @@ describe('a plan that contradicts itself is named', () => {
       'overlap 1.1+1.2; overlap 1.2+1.3',
       'overlap 1.1+1.2 and overlap 1.2+1.3: one of them, for what 1.2 overlaps',
     ],
+    ['again 4.1 now', 'step 4: the story has 3'],
+    ['late 1.1 4', 'step 4: the story has 3'],
+    ['overlap 1.1+4.1', 'step 4: the story has 3'],
+    ['restart 5', 'step 5: the story has 3'],
     ['late 2.1 2', 'late 2.1 2: later than its own step 2 would be 3'],
   ])('%s', (form, told) => {
-    expect(contradictionIn(parsePlan(form))).toBe(told)
+    expect(misfitIn(parsePlan(form), 3)).toBe(told)
   })
 
   test.each([
     'again 1.1 now; again 1.1 last; twice',
     'fault 1.1 1 ended; overlap 1.1+1.1 AB',
     'late 1.1 2; fault 1.1 1 fails',
+    'late 3.1 last; order 3 2,1',
   ])('but not %s', (form) => {
-    expect(contradictionIn(parsePlan(form))).toBeUndefined()
+    expect(misfitIn(parsePlan(form), 3)).toBeUndefined()
   })
 })

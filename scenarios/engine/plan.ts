@@ -75,7 +75,7 @@ export function leavesItsStep(plan: Plan): boolean {
 }
 
 /** What contradicts itself in it: a line, undefined for none. One of two would be passed over in silence. */
-export function contradictionIn(plan: Plan): string | undefined {
+function contradictionIn(plan: Plan): string | undefined {
   const decided = new Map<string, Directive>()
   for (const directive of plan) {
     if (directive.do === 'late' && directive.until !== 'last' && directive.until <= directive.job.step)
@@ -87,6 +87,21 @@ export function contradictionIn(plan: Plan): string | undefined {
     }
   }
   return undefined
+}
+
+/** Why it fits no story of so many steps: a line, undefined for nothing. What its deliveries are only a run can tell. */
+export function misfitIn(plan: Plan, steps: number): string | undefined {
+  const contradiction = contradictionIn(plan)
+  if (contradiction !== undefined) return contradiction
+  const last = Math.max(0, ...plan.map(lastStepOf))
+  return last > steps ? `step ${last}: the story has ${steps}` : undefined
+}
+
+/** The last step that it speaks of. */
+export function lastStepOf(directive: Directive): number {
+  const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
+  const until = directive.do === 'late' && directive.until !== 'last' ? directive.until : 0
+  return Math.max('step' in directive ? directive.step : 0, until, ...refs.map(({ step }) => step))
 }
 
 /** What can be decided once. */

@@ -63,9 +63,12 @@ export async function exploreInParallel({
   kinds,
   shard,
   budgetMs,
+  signal,
   ...ground
 }: Order & {
   readonly workers: number
+  /** Aborted: nothing new is begun. */
+  readonly signal: AbortSignal
   readonly onProgress: (state: { runs: number; left: number; failed: number }) => void
 }): Promise<Found> {
   const until = budgetMs === undefined ? undefined : performance.now() + budgetMs
@@ -74,12 +77,13 @@ export async function exploreInParallel({
     for (const { red } of await Promise.all(workers.map((worker) => worker.ask<'red'>({ do: 'begin' })))) {
       if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
     }
-    const measured = await measure(workers, stories)
+    const measured = await measure(workers, stories, signal)
     const tasks = inTurns(tasksOf(measured, kinds)).filter((_, index) => index % shard.of === shard.part - 1)
     const failed: Failure[] = []
     let runs = 0
     const explored = await explore(workers.map(playerOf), tasks, {
       ...(until !== undefined && { until }),
+      isEnough: () => signal.aborted,
       onRun: (_, failure, left) => {
         if (failure !== undefined) failed.push(failure)
         onProgress({ runs: ++runs, left, failed: failed.length })
@@ -102,12 +106,13 @@ const playerOf =
 async function measure(
   workers: readonly Worker[],
   stories: readonly Story[],
+  signal: AbortSignal,
 ): Promise<readonly (readonly [Story, readonly Measured[]])[]> {
   const anatomies = new Map<Story, readonly Measured[]>()
   const waiting = [...stories]
   await Promise.all(
     workers.map(async (worker) => {
-      for (let story = waiting.shift(); story !== undefined; story = waiting.shift()) {
+      for (let story = waiting.shift(); story !== undefined && !signal.aborted; story = waiting.shift()) {
         const { anatomy } = await worker.ask<'anatomy'>({ do: 'measure', story: story.name })
         anatomies.set(story, anatomy)
       }

@@ -11,6 +11,8 @@ import type { Answer, Ask, Ground } from './parallel.ts'
 
 const PREEMPTIONS = 2
 
+// Ctrl-C reaches every process of the terminal; the command says when it is over.
+process.on('SIGINT', () => {})
 const [ground] = (await once(process, 'message')) as [Ground]
 const databases = new Databases(ground.url)
 const database = await databases.create(ground.app === 'as-found' ? 'as-found' : 'unified')

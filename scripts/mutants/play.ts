@@ -17,15 +17,24 @@ export async function playMutants(
     url,
     workers,
     budgetMs,
+    signal,
     onPlayed,
-  }: { url: string; workers: number; budgetMs: number; onPlayed: (played: Played) => void },
+  }: {
+    url: string
+    workers: number
+    budgetMs: number
+    /** Aborted: those that are being played are given up. */
+    signal: AbortSignal
+    onPlayed: (played: Played) => void
+  },
 ): Promise<readonly Played[]> {
   const waiting = [...mutants]
   const all: Played[] = []
   await Promise.all(
     Array.from({ length: workers }, async () => {
       for (let mutant = waiting.shift(); mutant !== undefined; mutant = waiting.shift()) {
-        const played = await playOne(mutant, url, budgetMs)
+        const played = await playOne(mutant, { url, budgetMs, signal })
+        if (signal.aborted) return
         all.push(played)
         onPlayed(played)
       }
@@ -35,11 +44,14 @@ export async function playMutants(
 }
 
 /** One that ends the process which plays it is played again as a process of its own: then it is told from our trouble. */
-async function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<Played> {
-  const played = await playIn(mutant, { url, budgetMs, isAlone: false })
+async function playOne(
+  mutant: Mutant,
+  { signal, ...order }: { url: string; budgetMs: number; signal: AbortSignal },
+): Promise<Played> {
+  const played = await playIn(mutant, { ...order, isAlone: false }, signal)
   return (
     played ??
-    (await playIn(mutant, { url, budgetMs, isAlone: true })) ?? {
+    (await playIn(mutant, { ...order, isAlone: true }, signal)) ?? {
       mutant,
       problem: 'the process that plays it ended, and ended again',
     }
@@ -47,19 +59,27 @@ async function playOne(mutant: Mutant, url: string, budgetMs: number): Promise<P
 }
 
 /** Undefined: the process ended in the middle of a run. */
-function playIn(mutant: Mutant, order: Omit<Order, 'mutant'>): Promise<Played | undefined> {
+function playIn(
+  mutant: Mutant,
+  order: Omit<Order, 'mutant'>,
+  signal: AbortSignal,
+): Promise<Played | undefined> {
+  if (signal.aborted) return Promise.resolve(undefined)
   return new Promise((resolve) => {
     const worker = fork(join(import.meta.dirname, 'worker.ts'), {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
+    const giveUp = () => void worker.kill('SIGKILL')
+    signal.addEventListener('abort', giveUp)
     const over = (played: Played | undefined) => {
       clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
       resolve(played)
     }
     // What takes too long may be a busy machine.
     const timer = setTimeout(() => {
       over({ mutant, problem: `not at its end ${GRACE_MS / 1_000} s after its budget` })
-      worker.kill('SIGKILL')
+      giveUp()
     }, order.budgetMs + GRACE_MS)
     worker.on('message', (message) => {
       const said = message as Said

@@ -1,4 +1,4 @@
-import { type Plan, printPlan } from '../plan.ts'
+import { type Directive, isSame, type JobRef, type Plan, printPlan } from '../plan.ts'
 import type { Story } from '../story.ts'
 import type { Arena, Measured, Run } from './arena.ts'
 import { KINDS, type Kind, plansOf } from './kinds.ts'
@@ -45,8 +45,8 @@ export interface Explored {
 }
 
 /**
- * Plays all tasks, each by whichever player is free, those first that tell most. Every second run carries on what came of
- * an earlier one, the oldest first: a budget that ends early has seen something of everything, and more of something.
+ * Plays all tasks, each by whichever player is free, those first that tell most. What comes of a run
+ * follows what is as little like what was played: a budget that ends early has seen something of everything.
  */
 export async function explore<R>(
   players: readonly Player<R>[],
@@ -54,52 +54,47 @@ export async function explore<R>(
   { until = Number.POSITIVE_INFINITY, isEnough = () => false, onRun }: Wanted<R> = {},
 ): Promise<Explored> {
   const runs = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]))
-  const queues = [...Map.groupBy(tasks, ({ rank }) => rank)]
-    .toSorted(([a], [b]) => a - b)
-    .map(([, begin]) => new Queue(begin))
+  const waiting = new Waiting(tasks)
   let hasGivenUp = false
-  const left = () => queues.reduce((sum, { length }) => sum + length, 0)
   await Promise.all(
     players.map(async (play) => {
       let silences = 0
       while (performance.now() < until && !isEnough() && !hasGivenUp) {
-        const queue = queues.find(({ length }) => length > 0)
-        const task = queue?.take()
-        if (queue === undefined || task === undefined) break
+        const task = waiting.take()
+        if (task === undefined) break
         const { result, next, isCut } = await play(task)
         silences = isCut ? silences + 1 : 0
         hasGivenUp ||= silences >= SILENCES
         runs.set(task.kind, (runs.get(task.kind) ?? 0) + 1)
-        queue.carryOn(next.map((plan) => ({ ...task, plan })))
-        onRun?.(task, result, left())
+        // What comes of it is more and more like it.
+        for (const [index, plan] of next.entries())
+          waiting.add({ ...task, plan, rank: task.rank + index + 1 })
+        onRun?.(task, result, waiting.length)
       }
     }),
   )
-  return { runs, left: left(), hasGivenUp }
+  return { runs, left: waiting.length, hasGivenUp }
 }
 
-/** Tasks of one rank: what is to be begun, and what is to be carried on. */
-class Queue {
-  readonly #begin: Task[]
-  readonly #carryOn: Task[] = []
-  #taken = 0
+/** Tasks that are not begun, by rank. */
+class Waiting {
+  readonly #byRank: Task[][] = []
+  length = 0
 
-  constructor(begin: readonly Task[]) {
-    this.#begin = [...begin]
+  constructor(tasks: readonly Task[]) {
+    for (const task of tasks) this.add(task)
   }
 
-  get length(): number {
-    return this.#begin.length + this.#carryOn.length
+  add(task: Task): void {
+    this.#byRank[task.rank] ??= []
+    this.#byRank[task.rank]?.push(task)
+    this.length++
   }
 
   take(): Task | undefined {
-    const [first, second] =
-      this.#taken++ % 2 === 0 ? [this.#begin, this.#carryOn] : [this.#carryOn, this.#begin]
-    return first.shift() ?? second.shift()
-  }
-
-  carryOn(tasks: readonly Task[]): void {
-    this.#carryOn.push(...tasks)
+    const task = this.#byRank.find((own) => own !== undefined && own.length > 0)?.shift()
+    if (task !== undefined) this.length--
+    return task
   }
 }
 
@@ -143,7 +138,7 @@ export function tasksOf(
     inTurns(
       kinds.map((kind) =>
         plansOf(kind, story, anatomy).map((plan) => {
-          const what = withoutStory(plan, story, anatomy)
+          const what = likeness(plan, story, anatomy)
           const rank = seen.get(what) ?? 0
           seen.set(what, rank + 1)
           return { kind, story, plan, rank }
@@ -153,33 +148,36 @@ export function tasksOf(
   )
 }
 
-/** What a plan does, in words that are the same for another story with such acts. */
-function withoutStory(plan: Plan, { steps }: Story, anatomy: readonly Measured[]): string {
+/** What a plan does, in words that are the same for another story with such acts, and at another statement. */
+function likeness(plan: Plan, { steps }: Story, anatomy: readonly Measured[]): string {
   const acts = (from: number, to: number | 'last') =>
     steps.slice(from - 1, to === 'last' ? undefined : to).map(({ act }) => act.do)
-  const words = printPlan(plan).replaceAll(/\b(\d+)\.(\d+)\b/g, (_, step, place) => {
-    const one = anatomy.find(({ ref }) => ref.step === Number(step) && ref.place === Number(place))
-    return `${acts(Number(step), Number(step))} ${one?.what}`
-  })
-  return [words, ...plan.map((directive) => concernedBy(directive, acts))].join()
-}
-
-/** The acts that a directive is about, beside those whose deliveries it names. */
-function concernedBy(
-  directive: Plan[number],
-  acts: (from: number, to: number | 'last') => readonly string[],
-): readonly string[] {
-  switch (directive.do) {
-    case 'version':
-    case 'twice':
-      return acts(1, 'last')
-    case 'order':
-      return acts(directive.step, directive.step)
-    case 'late':
-      return acts(directive.job.step, directive.until)
-    default:
-      return []
+  const job = (ref: JobRef) =>
+    `${acts(ref.step, ref.step)} ${anatomy.find((one) => isSame(one.ref, ref))?.what}`
+  const words = (directive: Directive): readonly string[] => {
+    switch (directive.do) {
+      case 'twice':
+        return acts(1, 'last')
+      case 'version':
+        return [directive.version, ...acts(1, 'last')]
+      case 'again':
+        return [job(directive.job), directive.as]
+      case 'late':
+        return [
+          job(directive.job),
+          ...(directive.until === 'last' ? ['last'] : acts(directive.until, directive.until)),
+        ]
+      case 'fault':
+      case 'stripe':
+        return [job(directive.job), directive.how]
+      case 'order':
+      case 'restart':
+        return acts(directive.step, directive.step)
+      case 'overlap':
+        return directive.jobs.map(job)
+    }
   }
+  return plan.map((directive) => [directive.do, ...words(directive)].join()).join(';')
 }
 
 /** The first of each, then the second of each, … */

@@ -182,20 +182,33 @@ const FIRST = 'A'.charCodeAt(0)
 
 /**
  * The turns to be tried after a run that took these decisions, each of those that follow the `given` ones in another
- * way: so all are tried once.
+ * way: so all are tried once. First the one
+ * in their middle: a race has some width.
  *
  * @param given how many of the decisions the run was told to take; the others it took by itself
  * @param preemptions how often a turn may be taken from one who could go on
  */
 export function furtherTurns(decisions: readonly Decision[], given: number, preemptions: number): string[] {
-  return decisions.slice(given).flatMap(({ ready, last, chosen }, index) => {
-    const before = decisions.slice(0, given + index)
-    return ready
-      .filter((lane) => lane !== chosen)
-      .map((lane) => [...before, { ready, last, chosen: lane }])
-      .filter((otherwise) => preemptionsOf(otherwise) <= preemptions)
-      .map(lettersOf)
-  })
+  return spread(
+    decisions.slice(given).flatMap(({ ready, last, chosen }, index) => {
+      const before = decisions.slice(0, given + index)
+      return ready
+        .filter((lane) => lane !== chosen)
+        .map((lane) => [...before, { ready, last, chosen: lane }])
+        .filter((otherwise) => preemptionsOf(otherwise) <= preemptions)
+        .map(lettersOf)
+    }),
+  )
+}
+
+/** The one in the middle, then those in the middle of both halves, … */
+function spread<T>(all: readonly T[]): T[] {
+  const parts = [all]
+  for (const part of parts) {
+    const middle = part.length >> 1
+    if (part.length > 1) parts.push(part.slice(0, middle), part.slice(middle + 1))
+  }
+  return parts.flatMap((part) => part.slice(part.length >> 1, (part.length >> 1) + 1))
 }
 
 function preemptionsOf(decisions: readonly Decision[]): number {
