@@ -102,7 +102,7 @@ async function main(): Promise<number> {
 }
 
 function tell(
-  { runs, left, failed, hasGivenUp }: Found,
+  { runs, left, failed, hasGivenUp, sampled }: Found,
   { app, seconds, interrupted }: { app: string; seconds: number; interrupted: number | undefined },
 ): number {
   for (const [index, { text, timeline, line }] of failed.slice(0, FAILURES_SHOWN).entries()) {
@@ -117,6 +117,7 @@ function tell(
       console.log(
         `  ${kind.padEnd(12)}${String(n).padStart(8)} runs${SAMPLED_KINDS.includes(kind) ? ', a sample' : ''}`,
       )
+  for (const line of sampled) console.log(`  ${line}`)
   const rate = `${(all / seconds).toFixed(0)} a second`
   const why = hasGivenUp ? '' : interrupted === undefined ? 'time was up, ' : 'interrupted, '
   const rest = left > 0 ? `; ${why}${left} plans were not begun` : ''

@@ -9,7 +9,7 @@ import {
   type Player,
   tasksOf,
 } from '../../scenarios/engine/explore/explore.ts'
-import type { Kind } from '../../scenarios/engine/explore/kinds.ts'
+import { type Kind, sampledOrders } from '../../scenarios/engine/explore/kinds.ts'
 import { type Plan, printPlan } from '../../scenarios/engine/plan.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 
@@ -48,6 +48,8 @@ export interface Failure {
 }
 
 export interface Found extends Explored {
+  /** Which orders were not all wanted, a line each. */
+  readonly sampled: readonly string[]
   readonly failed: readonly Failure[]
 }
 
@@ -89,7 +91,7 @@ export async function exploreInParallel({
         onProgress({ runs: ++runs, left, failed: failed.length })
       },
     })
-    return { ...explored, failed }
+    return { ...explored, failed, sampled: kinds.includes('order') ? measured.flatMap(saySampled) : [] }
   } finally {
     await Promise.all(workers.map((worker) => worker.close()))
   }
@@ -101,6 +103,12 @@ const playerOf =
     const { failure, ...rest } = await worker.ask<'failure'>({ do: 'play', story: story.name, plan })
     return { result: failure, ...rest }
   }
+
+const saySampled = ([{ name }, anatomy]: readonly [Story, readonly Measured[]]): string[] =>
+  sampledOrders(anatomy).map(
+    ({ step, played, of }) =>
+      `${name}, step ${step}: a sample of ${played.toLocaleString('en-US')} of its ${of.toLocaleString('en-US')} orders`,
+  )
 
 /** Each story by whichever worker is free. */
 async function measure(

@@ -74,6 +74,15 @@ describe('turns', () => {
     expect(everyOrder([3, 3], 0)).toEqual(['AAABBB', 'BBBAAA'])
   })
   test('taking it once: each place of one in the other', () => {
-    expect(everyOrder([2, 2], 1)).toEqual(['AABB', 'BBAA', 'ABBA', 'BAAB'])
+    expect(everyOrder([2, 2], 1)).toEqual(['AABB', 'ABBA', 'BBAA', 'BAAB'])
+  })
+  // A race is wider than one statement: would catch an order that comes to it last.
+  test('in the middle first', () => {
+    expect(everyOrder([5, 5], 1).slice(0, 4)).toEqual([
+      'AAAAABBBBB',
+      'AABBBBBAAA',
+      'ABBBBBAAAA',
+      'AAAABBBBBA',
+    ])
   })
 })

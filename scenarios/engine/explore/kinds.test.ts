@@ -3,7 +3,7 @@ import { parsePlan, printPlan } from '../plan.ts'
 import { storiesNamed } from '../stories.ts'
 import type { Story } from '../story.ts'
 import type { Measured } from './arena.ts'
-import { plansOf } from './kinds.ts'
+import { plansOf, sampledOrders } from './kinds.ts'
 
 const [USED, REUSED] = storiesNamed(['admin-grant-and-deduct', 'admin-request-reused']) as [Story, Story]
 
@@ -66,4 +66,41 @@ test('what comes again meanwhile is taken, and the first of it fails at each sta
       ['fails', 'ended', 'unanswered'].map((how) => `fault 1.5 ${n} ${how}; overlap 1.5+1.5 AB`),
     ),
   )
+})
+
+/** Deliveries of one step: so many that a token can move by, and others. */
+function deliveriesOf(movers: number, others: number): Measured[] {
+  return Array.from({ length: movers + others }, (_, index) => ({
+    ref: { step: 1, place: index + 1 },
+    what: index < movers ? 'invoice.paid' : 'customer.created',
+    statements: 0,
+    calls: 0,
+  }))
+}
+
+describe('orders', () => {
+  const placesOf = (anatomy: readonly Measured[]) =>
+    plansOf('order', USED, anatomy).flatMap((plan) =>
+      plan.map((one) => (one.do === 'order' ? one.places.join('') : '')),
+    )
+
+  // Would catch: an order that is only tried with the others at its end.
+  test('of two are both, with the others before, after and between them', () => {
+    expect(placesOf(deliveriesOf(2, 1))).toEqual(['312', '123', '132', '321', '213', '231'])
+    expect(sampledOrders(deliveriesOf(2, 1))).toEqual([])
+  })
+
+  // Would catch: a sample that is said to be all.
+  test('of eight are a sample: each first and last, neighbours swapped, and as many are told as are played', () => {
+    const [sample] = sampledOrders(deliveriesOf(8, 0))
+    const orders = placesOf(deliveriesOf(8, 0))
+    expect(sample).toEqual({ step: 1, played: orders.length, of: 40_320 })
+    expect(new Set(orders).size).toBe(orders.length)
+    for (const place of '12345678') {
+      expect(orders.some((order) => order.startsWith(place))).toBe(true)
+      expect(orders.some((order) => order.endsWith(place))).toBe(true)
+    }
+    expect(orders).toContain('21345678')
+    expect(orders).toContain('12345687')
+  })
 })

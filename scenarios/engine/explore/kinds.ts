@@ -43,9 +43,9 @@ export const MOVES =
 
 /** All plans of a kind for a story, given what its deliveries do in order. */
 export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]): readonly Plan[] {
-  const moving = anatomy.filter(({ what, statements }) => statements > 0 || MOVES.test(what))
-  const deliveries = anatomy.filter(({ what }) => !what.startsWith('POST '))
-  const movingDeliveries = moving.filter(({ what }) => !what.startsWith('POST '))
+  const moving = anatomy.filter(isMoving)
+  const deliveries = anatomy.filter(isDelivery)
+  const movingDeliveries = moving.filter(isDelivery)
   const calling = anatomy.filter(({ calls }) => calls > 0)
   switch (kind) {
     case 'redelivery':
@@ -113,6 +113,10 @@ export function plansOf(kind: Kind, story: Story, anatomy: readonly Measured[]):
   }
 }
 
+const isMoving = ({ what, statements }: Measured): boolean => statements > 0 || MOVES.test(what)
+
+const isDelivery = ({ what }: Measured): boolean => !what.startsWith('POST ')
+
 /** All that can be drawn of each of these. */
 function fromAll(some: readonly Measured[], draw: (one: Measured, choices: Choices) => Plan): Plan[] {
   return some.flatMap((one) => {
@@ -145,17 +149,39 @@ function orders(own: readonly Measured[], moving: readonly Measured[]): readonly
   const movers = own.filter((one) => moving.includes(one)).map(({ ref }) => ref.place)
   const others = own.filter((one) => !moving.includes(one)).map(({ ref }) => ref.place)
   if (movers.length < 2) return []
-  const all = factorial(movers.length)
-  const wanted = all <= ALL_ORDERS_UP_TO ? permutations(movers) : sampled(movers)
-  return wanted.map((order, index): Plan => {
-    const placed = [
-      [...others, ...order],
-      [...order, ...others],
-      order.flatMap((place, at) => [place, ...others.filter((_, other) => other % order.length === at)]),
-    ]
-    return [{ do: 'order', step, places: placed[index % placed.length] as number[] }]
-  })
+  const wanted = isSampled(movers.length) ? sampled(movers) : permutations(movers)
+  return wanted.flatMap((order) =>
+    around(order, others).map((places): Plan => [{ do: 'order', step, places }]),
+  )
 }
+
+function around(order: readonly number[], others: readonly number[]): number[][] {
+  if (others.length === 0) return [[...order]]
+  const gaps = order.length - 1
+  return [
+    [...others, ...order],
+    [...order, ...others],
+    order.flatMap((place, gap) => [place, ...others.filter((_, other) => other % gaps === gap)]),
+  ]
+}
+
+/** Of each step whose orders are too many: how many of how many are played. */
+export function sampledOrders(
+  anatomy: readonly Measured[],
+): readonly { step: number; played: number; of: number }[] {
+  const movers = Map.groupBy(
+    anatomy.filter((one) => isMoving(one) && isDelivery(one)).map(({ ref }) => ref),
+    ({ step }) => step,
+  )
+  return [...movers]
+    .filter(([, refs]) => isSampled(refs.length))
+    .map(([step, refs]) => {
+      const places = refs.map(({ place }) => place)
+      return { step, played: sampled(places).length, of: factorial(places.length) }
+    })
+}
+
+const isSampled = (movers: number): boolean => factorial(movers) > ALL_ORDERS_UP_TO
 
 function permutations(places: readonly number[]): number[][] {
   const all: number[][] = []
@@ -182,7 +208,7 @@ function sampled(places: readonly number[]): number[][] {
   }
   const all = factorial(places.length)
   for (let n = 0; n < SAMPLED_ORDERS; n++) wanted.push(nth(places, Math.floor((n * all) / SAMPLED_ORDERS)))
-  return wanted
+  return [...new Map(wanted.map((order) => [order.join(), order])).values()]
 }
 
 /** The n-th permutation, counted from 0. */
