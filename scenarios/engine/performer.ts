@@ -183,21 +183,35 @@ export class Performer {
 
   /**
    * What overlaps something of an earlier step: that has begun when the step is done, at the first turn of the step's
-   * own, so that it may have asked Stripe before it.
+   * own, so that it may have asked Stripe before it. What comes before the step's own comes in its turns.
    */
   async #meanwhile(number: number, happen: () => Promise<Happened>): Promise<Sent[]> {
     const directive = this.#at.plan.find(
       (one) => one.do === 'overlap' && leavesItsStep([one]) && lastStepOf(one) === number,
     )
     if (directive?.do !== 'overlap') return []
+    const overlaps = ({ ref }: Job) => directive.jobs.some((job) => isSame(job, ref))
     const held = this.#due(number)
-    this.#held.push(...held.filter(({ ref }) => !directive.jobs.some((job) => isSame(job, ref))))
-    return this.#overlap(directive, async (ref) => {
-      const there = ref.step < number ? held : (await happen()).jobs
-      const job = there.find((one) => isSame(one.ref, ref))
+    this.#held.push(...held.filter((job) => !overlaps(job)))
+    const answers: Sent[] = []
+    const begun = new Set<Job>()
+    const find = async (ref: JobRef): Promise<Job> => {
+      const there = ref.step < number ? held : this.#inOrder((await happen()).jobs, number)
+      const index = there.findIndex((one) => isSame(one.ref, ref))
+      const job = there[index]
       if (job === undefined) throw notThere(ref, there.length)
+      const before = ref.step < number ? [] : there.slice(0, index)
+      for (const one of before.filter((other) => !overlaps(other) && !this.#isLate(other, number))) {
+        if (begun.has(one)) continue
+        begun.add(one)
+        if (this.#disturbance(one.ref) !== undefined)
+          throw new PlanError(`${printRef(one.ref)} comes while others overlap: nothing can happen to it`)
+        answers.push(...(await this.#carry(one)))
+      }
       return job
-    })
+    }
+    answers.push(...(await this.#overlap(directive, find)))
+    return answers
   }
 
   /** What comes when all steps are over. */
@@ -304,7 +318,7 @@ export class Performer {
     if (proxy === undefined)
       throw new PlanError("overlaps need an app whose statements pass the engine's proxy")
     const faults = refs.map((ref, index) =>
-      refs.findIndex((other) => isSame(other, ref)) === index ? this.#faultMeanwhile(ref) : undefined,
+      refs.findIndex((other) => isSame(other, ref)) === index ? this.#faultMeanwhile(ref, refs) : undefined,
     )
     const { results, decisions } = await overlap(
       proxy,
@@ -334,12 +348,16 @@ export class Performer {
     return answers
   }
 
-  #faultMeanwhile(ref: JobRef): FaultAt | undefined {
+  #faultMeanwhile(ref: JobRef, refs: readonly JobRef[]): FaultAt | undefined {
     const disturbance = this.#disturbance(ref)
     if (disturbance === undefined) return undefined
     if (disturbance.do === 'stripe' || isKill(disturbance.how))
       throw new PlanError(
         `${printRef(ref)} overlaps: only ${FAULTS.join(', ')} can happen to its statements meanwhile`,
+      )
+    if (refs.some(({ step }) => step < ref.step))
+      throw new PlanError(
+        `${printRef(ref)} overlaps something of an earlier step: only to that something can happen`,
       )
     return new FaultAt(disturbance.statement, disturbance.how, async () => {})
   }

@@ -225,14 +225,17 @@ function nth(places: readonly number[], n: number): number[] {
 
 const factorial = (n: number): number => (n < 2 ? 1 : n * factorial(n - 1))
 
-/** The same twice; two of one step; one and what follows it in the next step, a request or another delivery. */
+/** The same twice; two of one step; one and all of the next step, requests or deliveries. */
 function pairs(story: Story, moving: readonly Measured[]): readonly (readonly JobRef[])[] {
   const working = moving.filter(({ statements }) => statements > 0)
   const same = working.filter(({ what }) => what !== AI_USE).map(({ ref }) => [ref, ref])
+  // The last of a step comes after the others of it.
+  const isLast = ({ step, place }: JobRef) =>
+    working.every(({ ref }) => ref.step !== step || ref.place <= place)
   const others = working.flatMap((one, index) =>
     working
       .slice(index + 1)
-      .filter(({ ref }) => mayMeet(story, one.ref, ref))
+      .filter(({ ref }) => mayMeet(story, one.ref, ref) && (ref.step === one.ref.step || isLast(ref)))
       .map(({ ref }) => [one.ref, ref]),
   )
   return [...same, ...others]
