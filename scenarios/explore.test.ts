@@ -1,4 +1,5 @@
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
+import { mutantNamed, prepareMutant } from '../fixtures/app/mutants.ts'
 import { Arena, lineOf, type Run } from './engine/explore/arena.ts'
 import { explore, playerIn, sayFailure, tasksOf } from './engine/explore/explore.ts'
 import { KINDS_OF_PROCESSES, type Kind } from './engine/explore/kinds.ts'
@@ -73,6 +74,27 @@ test('a backend that ends while the same delivery is taken elsewhere harms nobod
   } finally {
     await arena.close()
   }
+})
+
+// Would catch: a Stripe that stands still while a delivery is taken, so that nothing older is ever written last.
+test('what begins before a later step holds what Stripe said then, and an app that does not look again writes that last', async ({
+  database,
+}) => {
+  const [trial] = storiesNamed(['trial-cancelled']) as [Story]
+  const late = parsePlan('overlap 1.11+2.2 AAAB')
+  const complaintsOf = async (app: string) => {
+    const arena = await Arena.open((await database('unified')).url, app)
+    onTestFinished(() => arena.close())
+    return (await arena.run(trial, late)).complaints
+  }
+  const { appDirectory, remove } = await prepareMutant(
+    await mutantNamed('subscription-versions-not-compared'),
+  )
+  onTestFinished(remove)
+  expect(await complaintsOf('repaired')).toEqual([])
+  expect(await complaintsOf(appDirectory)).toContainEqual(
+    expect.stringMatching(/^customer_subscriptions of sub_\w+: status should be canceled, but is trialing$/),
+  )
 })
 
 test('the timeline of deliveries that overlap tells whose statement waited for whom', async ({

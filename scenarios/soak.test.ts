@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdir } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, onTestFinished, vi } from 'vitest'
-import { prepareMutant, readMutants } from '../fixtures/app/mutants.ts'
+import { mutantNamed, prepareMutant } from '../fixtures/app/mutants.ts'
 import { homeOfClusters } from '../fixtures/postgres/cluster.ts'
 import { SOAK_FAULTS } from './engine/soak/faults.ts'
 import { Ground } from './engine/soak/ground.ts'
@@ -67,9 +67,7 @@ describe('a soak', () => {
     'of %s stops with a violation, and tells of the user',
     { timeout: 90_000 },
     async ([name, most, says, tells]) => {
-      const mutant = (await readMutants()).find((one) => one.name === name)
-      if (mutant === undefined) throw new Error(`no mutant ${name}`)
-      const { appDirectory, sql, remove } = await prepareMutant(mutant)
+      const { appDirectory, sql, remove } = await prepareMutant(await mutantNamed(name))
       onTestFinished(remove)
       const all = await soaked(appDirectory, sql, ({ figures }) => figures.deliveries < most)
       const [first] = all.violations

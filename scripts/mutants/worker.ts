@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readMutants } from '../../fixtures/app/mutants.ts'
+import { mutantNamed } from '../../fixtures/app/mutants.ts'
 import { Databases } from '../../fixtures/postgres/databases.ts'
 import { type Score, scoreMutant } from '../../scenarios/engine/explore/score.ts'
 
@@ -22,8 +22,7 @@ const [order] = (await once(process, 'message')) as [Order]
 const say = (said: Said) => new Promise((resolve) => process.send?.(said, resolve))
 const databases = new Databases(order.url)
 try {
-  const mutant = (await readMutants()).find(({ name }) => name === order.mutant)
-  if (mutant === undefined) throw new Error(`no mutant ${order.mutant}`)
+  const mutant = await mutantNamed(order.mutant)
   const { budgetMs, isAlone } = order
   await say({ score: await scoreMutant(mutant, { databases, budgetMs, isAlone }) })
 } catch (error) {

@@ -45,8 +45,8 @@ export interface Explored {
 }
 
 /**
- * Plays all tasks, each by whichever player is free, those first that tell most. What comes of a run
- * follows what is as little like what was played: a budget that ends early has seen something of everything.
+ * Plays all tasks, each by whichever player is free, those first that tell most. Every second run carries on
+ * what came of an earlier one: a budget that ends early has seen something of everything, and more of what overlaps.
  */
 export async function explore<R>(
   players: readonly Player<R>[],
@@ -54,36 +54,39 @@ export async function explore<R>(
   { until = Number.POSITIVE_INFINITY, isEnough = () => false, onRun }: Wanted<R> = {},
 ): Promise<Explored> {
   const runs = new Map<Kind, number>(KINDS.map((kind) => [kind, 0]))
-  const waiting = new Waiting(tasks)
+  const fresh = new Waiting()
+  const further = new Waiting()
+  for (const task of tasks) fresh.add(task)
+  const left = () => fresh.length + further.length
+  let taken = 0
+  const take = () => {
+    const [first, second] = taken++ % 2 === 0 ? [fresh, further] : [further, fresh]
+    return first.take() ?? second.take()
+  }
   let hasGivenUp = false
   await Promise.all(
     players.map(async (play) => {
       let silences = 0
       while (performance.now() < until && !isEnough() && !hasGivenUp) {
-        const task = waiting.take()
+        const task = take()
         if (task === undefined) break
         const { result, next, isCut } = await play(task)
         silences = isCut ? silences + 1 : 0
         hasGivenUp ||= silences >= SILENCES
         runs.set(task.kind, (runs.get(task.kind) ?? 0) + 1)
-        // What comes of it is more and more like it.
-        for (const [index, plan] of next.entries())
-          waiting.add({ ...task, plan, rank: task.rank + index + 1 })
-        onRun?.(task, result, waiting.length)
+        // They are more and more like each other.
+        for (const [index, plan] of next.entries()) further.add({ ...task, plan, rank: task.rank + index })
+        onRun?.(task, result, left())
       }
     }),
   )
-  return { runs, left: waiting.length, hasGivenUp }
+  return { runs, left: left(), hasGivenUp }
 }
 
 /** Tasks that are not begun, by rank. */
 class Waiting {
   readonly #byRank: Task[][] = []
   length = 0
-
-  constructor(tasks: readonly Task[]) {
-    for (const task of tasks) this.add(task)
-  }
 
   add(task: Task): void {
     this.#byRank[task.rank] ??= []
@@ -148,12 +151,15 @@ export function tasksOf(
   )
 }
 
-/** What a plan does, in words that are the same for another story with such acts, and at another statement. */
+/** What a plan does, in words that are the same for another story with such events, and at another statement. */
 function likeness(plan: Plan, { steps }: Story, anatomy: readonly Measured[]): string {
   const acts = (from: number, to: number | 'last') =>
     steps.slice(from - 1, to === 'last' ? undefined : to).map(({ act }) => act.do)
-  const job = (ref: JobRef) =>
-    `${acts(ref.step, ref.step)} ${anatomy.find((one) => isSame(one.ref, ref))?.what}`
+  // What the app does in as many statements and calls is taken for the same, whatever the act.
+  const job = (ref: JobRef) => {
+    const { what, statements, calls } = anatomy.find((one) => isSame(one.ref, ref)) ?? {}
+    return `${what} ${statements} ${calls}`
+  }
   const words = (directive: Directive): readonly string[] => {
     switch (directive.do) {
       case 'twice':

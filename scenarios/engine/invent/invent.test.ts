@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, onTestFinished } from 'vitest'
-import { prepareMutant, readMutants } from '../../../fixtures/app/mutants.ts'
+import { mutantNamed, prepareMutant } from '../../../fixtures/app/mutants.ts'
 import { test } from '../../support/test.ts'
 import { Arena } from '../explore/arena.ts'
 import { IN_ORDER } from '../plan.ts'
@@ -109,9 +109,7 @@ describe('a failure', () => {
     database,
     databases,
   }) => {
-    const mutant = (await readMutants()).find(({ name }) => name === 'pack-quantity-ignored')
-    if (mutant === undefined) throw new Error('no mutant pack-quantity-ignored')
-    const { appDirectory, remove } = await prepareMutant(mutant)
+    const { appDirectory, remove } = await prepareMutant(await mutantNamed('pack-quantity-ignored'))
     onTestFinished(remove)
     const broken = await Arena.open((await database('unified')).url, appDirectory)
     onTestFinished(() => broken.close())
