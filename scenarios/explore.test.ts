@@ -1,4 +1,6 @@
-import { describe, expect, onTestFinished } from 'vitest'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, expect, inject, onTestFinished, vi } from 'vitest'
 import { mutantNamed, prepareMutant } from '../fixtures/app/mutants.ts'
 import { Arena, lineOf, type Run } from './engine/explore/arena.ts'
 import { explore, playerIn, sayFailure, tasksOf } from './engine/explore/explore.ts'
@@ -122,4 +124,28 @@ test('the timeline of deliveries that overlap tells whose statement waited for w
   } finally {
     await arena.close()
   }
+})
+
+describe('npm run explore', () => {
+  // Would catch: Ctrl-C that throws away what was seen, or "all as told" of what was not played.
+  test('tells what it has so far when it is interrupted, and ends with 130', async () => {
+    const child = spawn(process.execPath, ['scripts/explore.ts'], {
+      env: { ...process.env, TEST_POSTGRES: inject('postgresUrl') },
+      // A group of its own, so that the signal goes to all of it, as Ctrl-C does.
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    let out = ''
+    child.stdout.on('data', (chunk) => {
+      out += chunk
+    })
+    await vi.waitFor(() => expect(out).toContain('not played: restart'), 20_000)
+    process.kill(-(child.pid as number), 'SIGINT')
+    const [code] = await once(child, 'exit')
+    expect(out).toMatch(
+      /^\d+ runs of repaired in \d+ s, .*; interrupted, \d+ plans were not begun: (all as told|nothing was judged)$/m,
+    )
+    expect(code).toBe(130)
+  })
 })

@@ -67,8 +67,8 @@ async function main(): Promise<number> {
   await command.parseAsync()
   const { app, ownProcess = false, kind, budget, shard = ALL } = command.opts<Options>()
   const stories = storiesNamed([...new Set(command.args)])
-  const kinds = kindsFor(app, ownProcess, kind)
   const interruption = new Interruption()
+  const kinds = kindsFor(app, ownProcess, kind)
   const server = await startPostgres()
   console.log(server.says)
   const bar = new SingleBar({
@@ -119,8 +119,15 @@ function tell(
       )
   for (const line of sampled) console.log(`  ${line}`)
   const rate = `${(all / seconds).toFixed(0)} a second`
-  const why = hasGivenUp ? '' : interrupted === undefined ? 'time was up, ' : 'interrupted, '
-  const rest = left > 0 ? `; ${why}${left} plans were not begun` : ''
+  const notBegun = `${left} plans were not begun`
+  const rest =
+    interrupted !== undefined
+      ? `; interrupted, ${notBegun}`
+      : hasGivenUp
+        ? `; ${notBegun}`
+        : left > 0
+          ? `; time was up, ${notBegun}`
+          : ''
   if (hasGivenUp) console.error('explore: the app gave no answer again and again')
   const verdict =
     failed.length > 0 ? `${failed.length} not as told` : all > 0 ? 'all as told' : 'nothing was judged'
