@@ -5,40 +5,58 @@
 -- fix: Compare with the profile's token_rollover_cycles; correct by an admin request that says why.
 -- unit: tokens
 -- population: select (select count(*) from public.token_drips) + (select count(*) from public.token_usage)
-with drips as (
+with counts as (
   select
-    d.id, d.user_id, d.balance_before, d.expired_tokens, d.rollover_cycles_count, d.drip_date,
-    lead(d.id) over (partition by d.user_id order by d.drip_date, d.id) is null as is_last,
-    case when d.balance_before > 0
-      then coalesce(lag(d.rollover_cycles_count) over (partition by d.user_id order by d.drip_date, d.id), 0) + 1
-      else 0 end as due
+    d.id, d.user_id, true as is_drip, d.drip_date as counted_at, d.rollover_cycles_count as rollovers, d.balance_before,
+    d.expired_tokens, true as is_known
   from public.token_drips as d
-  -- A yearly grant sets the count back: who had one is not judged here.
-  where not exists (
-    select from public.token_usage as u
-    where u.user_id = d.user_id and u.action_type = 'subscription_grant' and u.tokens_used = 5000000)
+  union all
+  -- A yearly grant sets the count back. Of one from before unify, or one that was posted later, nobody knows whether it did.
+  select
+    u.id, u.user_id, false, u.created_at, 0, 0, 0, u.balance_after is not null and (u.metadata ? 'adjustment') is not true
+  from public.token_usage as u
+  where u.action_type = 'subscription_grant' and u.tokens_used = 5000000
+),
+ordered as (
+  select
+    c.*,
+    coalesce(lag(c.rollovers) over one_after_another, 0) as rollovers_before,
+    lead(c.id) over one_after_another is null as is_last,
+    bool_or(c.is_drip) over of_the_user and bool_and(c.is_known) over of_the_user as is_judged
+  from counts as c
+  window of_the_user as (partition by c.user_id), one_after_another as (of_the_user order by c.counted_at, c.id)
+),
+judged as (
+  select
+    o.*,
+    case
+      when not o.is_drip or o.balance_before <= 0 or o.rollovers_before >= 3 then 0
+      else o.rollovers_before + 1
+    end as due,
+    case when o.balance_before > 0 and o.rollovers_before >= 3 then o.balance_before else 0 end as due_to_expire
+  from ordered as o
+  where o.is_judged
 )
 select
   'token_drips' as subject_type,
-  d.id::text as subject_id,
-  format('rollover count %s where %s was due', d.rollover_cycles_count, case when d.due > 3 then 0 else d.due end) as detail,
-  case when d.due > 3 then d.balance_before else 0 end::numeric as expected,
-  d.expired_tokens::numeric as actual,
-  d.drip_date as occurred_at,
-  d.user_id
-from drips as d
-where d.rollover_cycles_count <> case when d.due > 3 then 0 else d.due end
-   or d.expired_tokens <> case when d.due > 3 then d.balance_before else 0 end
+  j.id::text as subject_id,
+  format('rollover count %s where %s was due', j.rollovers, j.due) as detail,
+  j.due_to_expire::numeric as expected,
+  j.expired_tokens::numeric as actual,
+  j.counted_at as occurred_at,
+  j.user_id
+from judged as j
+where j.rollovers <> j.due or j.expired_tokens <> j.due_to_expire
 union all
 -- The next drip counts on from there.
 select
   'user',
-  d.user_id::text,
-  'the rollover count of the profile is not that of the last drip',
-  d.rollover_cycles_count,
+  j.user_id::text,
+  'the rollover count of the profile is not that of the last grant',
+  j.rollovers,
   coalesce(p.token_rollover_cycles, 0),
-  d.drip_date,
-  d.user_id
-from drips as d
-join public.user_profiles as p on p.user_id = d.user_id and p.is_active and not p.is_draft
-where d.is_last and p.token_rollover_cycles is distinct from d.rollover_cycles_count
+  j.counted_at,
+  j.user_id
+from judged as j
+join public.user_profiles as p on p.user_id = j.user_id and p.is_active and not p.is_draft
+where j.is_last and p.token_rollover_cycles is distinct from j.rollovers
