@@ -216,7 +216,8 @@ const PROFILES: readonly Harmless[] = [
   {
     column: 'user_profiles.token_rollover_cycles',
     sometimes: true,
-    reason: 'who had no drip, or a yearly grant, has no last drip to compare with; the next one is judged',
+    reason:
+      'who had no drip has no count to compare with, and of a year from before unify nobody knows whether it set it back; the next drip is judged',
   },
   {
     column: 'user_profiles.token_last_drip_date',
@@ -324,7 +325,8 @@ const DRIPS: readonly Harmless[] = [
   {
     column: 'token_drips.rollover_cycles_count',
     sometimes: true,
-    reason: 'a yearly grant sets the count back, so that the drips of who had one are not compared',
+    reason:
+      'of a yearly grant from before unify, or one that was posted later, nobody knows whether it set the count back',
   },
   {
     column: 'token_drips.subscription_id',
