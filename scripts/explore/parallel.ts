@@ -4,12 +4,11 @@ import type { Measured } from '../../scenarios/engine/explore/arena.ts'
 import {
   type Explored,
   explore,
-  inTurns,
   type PlayedTask,
   type Player,
-  tasksOf,
 } from '../../scenarios/engine/explore/explore.ts'
 import { type Kind, sampledOrders } from '../../scenarios/engine/explore/kinds.ts'
+import { inTurns, tasksOf } from '../../scenarios/engine/explore/tasks.ts'
 import { type Plan, printPlan } from '../../scenarios/engine/plan.ts'
 import type { Story } from '../../scenarios/engine/story.ts'
 

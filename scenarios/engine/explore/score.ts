@@ -9,8 +9,9 @@ import type { Performance } from '../play.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
 import { Arena, type Measured, type Run } from './arena.ts'
-import { explore, playerIn, tasksOf } from './explore.ts'
+import { explore, playerIn } from './explore.ts'
 import { KINDS, KINDS_OF_PROCESSES, type Kind } from './kinds.ts'
+import { tasksOf } from './tasks.ts'
 
 /** The part of its time that a mutant has in this process; then it has one of its own. */
 const HERE = 0.75
