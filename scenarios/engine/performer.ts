@@ -1,29 +1,26 @@
 import type { Client } from 'pg'
-import { type Answer, NoAnswer } from '../../fixtures/http-client.ts'
+import { NoAnswer } from '../../fixtures/http-client.ts'
 import { UsageError } from '../../fixtures/postgres/usage-error.ts'
-import type { Delivery } from '../../fixtures/stripe/event.ts'
-import { deliver, post, signatureHeader } from '../../fixtures/stripe/sign.ts'
 import type { StandIn } from '../../fixtures/stripe/stand-in.ts'
 import type { AppProcess } from './app-process.ts'
-import { type AppRequest, adjustment, ask, use } from './app-request.ts'
+import { adjustment, use } from './app-request.ts'
 import type { AppUnderTest } from './app-under-test.ts'
 import type { Cast } from './cast.ts'
 import type { Connections } from './connections.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
-import type { WireGate, WireRequest } from './explore/wire-proxy.ts'
+import { FaultAt } from './fault-at.ts'
 import { actInHouse } from './house.ts'
+import { type DeliveryJob, deliveryJob, forgeryJob, type Job, requestJob } from './jobs.ts'
 import { changesBetween, type Snapshot } from './ledger.ts'
 import {
   type As,
   type Directive,
   FAULTS,
-  type Fault,
   isKill,
   isSame,
   isTwice,
   type JobRef,
-  type Kill,
   lastStepOf,
   leavesItsStep,
   misfitIn,
@@ -32,17 +29,11 @@ import {
   printRef,
 } from './plan.ts'
 import { complaintsAboutRecords, stripeNow } from './records.ts'
-import { type ForgeryAct, type Step, type Story, say } from './story.ts'
+import { type Step, type Story, say } from './story.ts'
 import { isTaken, oneLine, type PlayedStep, type Sent, UNANSWERED } from './timeline.ts'
 
 /** Stripe goes on for three days; here a delivery that is refused is sent this often with each step. */
 const ATTEMPTS = 3
-
-/** Four minutes: Stripe's own libraries take a signature for five. */
-const AGED_MS = 240_000
-
-/** An hour: what was signed so long ago is nobody's delivery. */
-const RECORDED_MS = 3_600_000
 
 export interface Surroundings {
   readonly client: Client
@@ -59,15 +50,6 @@ export interface Surroundings {
 
 /** Told after each attempt. */
 export type OnSent = (ref: JobRef, what: string) => void
-
-/** What is sent to the app: a delivery of Stripe, or a request of a person. */
-interface Job {
-  readonly ref: JobRef
-  readonly kind: 'delivery' | 'admin' | 'use' | 'forgery'
-  readonly what: string
-  readonly id: string
-  send(as: As): Promise<Answer>
-}
 
 /** One performance of a story: what was seen so far. */
 export class Performer {
@@ -160,7 +142,9 @@ export class Performer {
     const answers = await this.#meanwhile(number, happen)
     const { jobs, subjects: own } = await happen()
     const subjects = { ...before.subjects, ...own }
-    const again = before.deliveries.map((delivery) => this.#delivery(delivery, { step: number, place: 0 }))
+    const again = before.deliveries.map((delivery) =>
+      deliveryJob(this.#at, delivery, { step: number, place: 0 }),
+    )
     const queue = [...again, ...this.#inOrder(jobs, number), ...this.#due(number)]
     for (const job of queue) {
       if (this.#answers.has(job)) continue
@@ -231,14 +215,14 @@ export class Performer {
         if (answer === '2xx') cast.request(act)
         const clicks = act.clicks * (isTwice(plan) ? 2 : 1)
         const jobs = Array.from({ length: clicks }, (_, click) =>
-          this.#request('admin', adjustment(cast, act), { step, place: click + 1 }),
+          requestJob(this.#at, 'admin', adjustment(cast, act), { step, place: click + 1 }),
         )
         return { jobs, subjects: { admin: cast.requestId(act) } }
       }
       case 'use':
-        return { jobs: [this.#request('use', use(cast, act), { step, place: 1 })], subjects: {} }
+        return { jobs: [requestJob(this.#at, 'use', use(cast, act), { step, place: 1 })], subjects: {} }
       case 'forge':
-        return { jobs: [this.#forgery(act, { step, place: 1 })], subjects: {} }
+        return { jobs: [forgeryJob(this.#at, act, { step, place: 1 })], subjects: {} }
       case 'use-old-endpoint':
         cast.usesOldEndpoint = true
         return { jobs: [], subjects: {} }
@@ -253,7 +237,7 @@ export class Performer {
       default: {
         const { deliveries, subjects } = cast.act(act)
         return {
-          jobs: deliveries.map((one, index) => this.#delivery(one, { step, place: index + 1 })),
+          jobs: deliveries.map((one, index) => deliveryJob(this.#at, one, { step, place: index + 1 })),
           subjects,
         }
       }
@@ -438,57 +422,6 @@ export class Performer {
     }
   }
 
-  #delivery(delivery: Delivery, ref: JobRef): DeliveryJob {
-    const { app, cast } = this.#at
-    const { event } = delivery
-    const url = `${app.url}/api/stripe/webhook`
-    const secret = () => (cast.usesOldEndpoint ? app.oldWebhookSecret : undefined) ?? app.webhookSecret
-    return {
-      ref,
-      kind: 'delivery',
-      what: event.type,
-      id: event.id,
-      delivery,
-      send(as) {
-        if (as === 'aged') {
-          const header = signatureHeader(delivery.body, secret(), new Date(Date.now() - AGED_MS))
-          return post(url, delivery.body, header, app.patienceMs)
-        }
-        const sent = as === 'renamed' ? renamed(delivery) : delivery
-        return deliver(url, sent, secret(), app.patienceMs)
-      },
-    }
-  }
-
-  /** Nobody sends it again: it is no delivery of Stripe's. */
-  #forgery(act: ForgeryAct, ref: JobRef): Job {
-    const { app, cast } = this.#at
-    const { event, body } = cast.forged(act)
-    const signature = {
-      unsigned: () => null,
-      'wrongly-signed': () => signatureHeader(body, 'whsec_of_somebody'),
-      recorded: () => signatureHeader(body, app.webhookSecret, new Date(Date.now() - RECORDED_MS)),
-    }[act.how]
-    return {
-      ref,
-      kind: 'forgery',
-      what: 'POST /api/stripe/webhook',
-      id: event.id,
-      send: () => post(`${app.url}/api/stripe/webhook`, body, signature(), app.patienceMs),
-    }
-  }
-
-  #request(kind: 'admin' | 'use', request: AppRequest, ref: JobRef): Job {
-    const { app } = this.#at
-    return {
-      ref,
-      kind,
-      what: `POST ${request.route}`,
-      id: request.id,
-      send: () => ask(app.url, request, app.patienceMs),
-    }
-  }
-
   /** Sends once, and notes what it left in the database. Throws NoAnswer, unless that is the fault's doing. */
   async #attempt(job: Job, as: As, fault?: FaultAt): Promise<Sent> {
     const { app, client, connections, isWatched, onSent } = this.#at
@@ -552,58 +485,7 @@ interface Happened {
   readonly subjects: Subjects
 }
 
-interface DeliveryJob extends Job {
-  readonly delivery: Delivery
-}
-
 type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
-
-/** What happens to the app at its n-th statement. */
-class FaultAt implements WireGate {
-  statements = 0
-  hasKilled = false
-  readonly #statement: number
-  readonly #how: Fault | Kill
-  readonly #kill: () => Promise<void>
-  #hit: WireRequest | undefined
-
-  constructor(statement: number, how: Fault | Kill, kill: () => Promise<void>) {
-    this.#statement = statement
-    this.#how = how
-    this.#kill = kill
-  }
-
-  async before(request: WireRequest): Promise<'pass' | Fault> {
-    if (++this.statements !== this.#statement) return 'pass'
-    this.#hit = request
-    if (!isKill(this.#how)) return this.#how
-    if (this.#how === 'killed-after') return 'pass'
-    await this.#killNow()
-    // Nobody asks for it any more: Postgres gets no more of it than of a line that ends.
-    return 'ended'
-  }
-
-  /** Tells why it did not hit, if so. */
-  check(missed: (why: string) => void): void {
-    if (this.statements < this.#statement)
-      missed(`sent ${this.statements} statements, not ${this.#statement}`)
-  }
-
-  async after(request: WireRequest): Promise<void> {
-    if (request === this.#hit && this.#how === 'killed-after') await this.#killNow()
-  }
-
-  async #killNow(): Promise<void> {
-    this.hasKilled = true
-    await this.#kill()
-  }
-}
-
-/** The same fact, told by another event. */
-function renamed({ event, body }: Delivery): Delivery {
-  const id = `${event.id}again`
-  return { event: { ...event, id }, body: body.replace(JSON.stringify(event.id), JSON.stringify(id)) }
-}
 
 const TROUBLE: ReadonlySet<string> = new Set(['warn', 'error'])
 
