@@ -16,7 +16,7 @@ import { playMutants } from './mutants/play.ts'
 import { renderScores } from './mutants/render.ts'
 import { WORKERS } from './workers.ts'
 
-const BUDGET_MS = 300_000
+const BUDGET_MS = 600_000
 
 outliveReader()
 
@@ -25,7 +25,7 @@ const command = new Command('mutants')
     'Plays the stories against each mutant of the repaired app and of the ledger’s functions (fixtures/app/mutants), and prints what kills it, and what the audit alone sees. With --data: wrong values in every column of the ledger, in the healthy ledger of every story.',
   )
   .argument('[mutant...]', 'names of mutants; none: all of them')
-  .option('--budget <time>', 'how long a mutant may live, like 60s (default: 5m)', msOf)
+  .option('--budget <time>', 'how long a mutant may live, like 60s (default: 10m)', msOf)
   .option('--data', 'faults in the data, derived from the columns of the tables; takes some minutes')
   .addHelpText(
     'after',

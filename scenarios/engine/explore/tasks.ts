@@ -32,13 +32,14 @@ export function tasksOf(
   )
 }
 
-/** What a plan does, in words that are the same for another story with such events, and at another statement. */
+/** What a plan does, in words that are the same for another story with such events. */
 function likeness(plan: Plan, { steps }: Story, anatomy: readonly Measured[]): string {
   const acts = (from: number, to: number | 'last') =>
     steps.slice(from - 1, to === 'last' ? undefined : to).map(({ act }) => act.do)
   // What the app does in as many statements and calls is taken for the same, whatever the act.
+  const measured = (ref: JobRef) => anatomy.find((one) => isSame(one.ref, ref))
   const job = (ref: JobRef) => {
-    const { what, statements, calls } = anatomy.find((one) => isSame(one.ref, ref)) ?? {}
+    const { what, statements, calls } = measured(ref) ?? {}
     return `${what} ${statements} ${calls}`
   }
   const words = (directive: Directive): readonly string[] => {
@@ -54,7 +55,11 @@ function likeness(plan: Plan, { steps }: Story, anatomy: readonly Measured[]): s
           job(directive.job),
           ...(directive.until === 'last' ? ['last'] : acts(directive.until, directive.until)),
         ]
-      case 'fault':
+      case 'fault': {
+        // The commit, what comes before it, and all the others.
+        const after = (measured(directive.job)?.statements ?? 0) - directive.statement
+        return [job(directive.job), `${Math.min(after, 2)}`, directive.how]
+      }
       case 'stripe':
         return [job(directive.job), directive.how]
       case 'order':
