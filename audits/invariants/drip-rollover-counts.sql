@@ -7,13 +7,14 @@
 -- population: select (select count(*) from public.token_drips) + (select count(*) from public.token_usage)
 with counts as (
   select
-    d.id, d.user_id, true as is_drip, d.drip_date as counted_at, d.rollover_cycles_count as rollovers, d.balance_before,
-    d.expired_tokens, true as is_known
+    d.id, d.user_id, d.drip_date as counted_at, d.rollover_cycles_count as rollovers, d.balance_before, d.expired_tokens,
+    null::timestamptz as year_at, null::timestamptz as known_year_at
   from public.token_drips as d
   union all
   -- A yearly grant sets the count back. Of one from before unify, or one that was posted later, nobody knows whether it did.
   select
-    u.id, u.user_id, false, u.created_at, 0, 0, 0, u.balance_after is not null and (u.metadata ? 'adjustment') is not true
+    u.id, u.user_id, u.created_at, 0, 0, 0,
+    u.created_at, case when u.balance_after is not null and (u.metadata ? 'adjustment') is not true then u.created_at end
   from public.token_usage as u
   where u.action_type = 'subscription_grant' and u.tokens_used = 5000000
 ),
@@ -22,7 +23,10 @@ ordered as (
     c.*,
     coalesce(lag(c.rollovers) over one_after_another, 0) as rollovers_before,
     lead(c.id) over one_after_another is null as is_last,
-    bool_or(c.is_drip) over of_the_user and bool_and(c.is_known) over of_the_user as is_judged
+    max(c.year_at) over one_after_another as last_year_at,
+    max(c.known_year_at) over one_after_another as last_known_year_at,
+    count(c.year_at) over of_the_user as years,
+    count(*) over of_the_user as counts
   from counts as c
   window of_the_user as (partition by c.user_id), one_after_another as (of_the_user order by c.counted_at, c.id)
 ),
@@ -30,12 +34,13 @@ judged as (
   select
     o.*,
     case
-      when not o.is_drip or o.balance_before <= 0 or o.rollovers_before >= 3 then 0
+      when o.year_at is not null or o.balance_before <= 0 or o.rollovers_before >= 3 then 0
       else o.rollovers_before + 1
     end as due,
     case when o.balance_before > 0 and o.rollovers_before >= 3 then o.balance_before else 0 end as due_to_expire
   from ordered as o
-  where o.is_judged
+  -- Who had no drip is not counted; who had years is judged since one that set the count back, and no other came after it.
+  where o.counts > o.years and (o.years = 0 or o.last_known_year_at = o.last_year_at)
 )
 select
   'token_drips' as subject_type,
