@@ -1,13 +1,17 @@
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
 const { VITEST_JUNIT, GITHUB_ACTIONS, SCHEMA } = process.env
 
+// Each test file, and each command that is tested, is a process of its own that loads the same modules.
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules/.cache/node')
+
 export default defineConfig({
   test: {
-    // vitest would take one worker on two cores, but these tests wait for Postgres most of the time; above eight,
-    // their connections would not fit into the server.
-    maxWorkers: Math.min(8, Math.max(2, availableParallelism())),
+    // One more than cores, as some of these tests wait for what does not answer; above eight, their connections would
+    // not fit into the server.
+    maxWorkers: Math.min(8, availableParallelism() + 1),
     reporters: ['default', ...(GITHUB_ACTIONS ? ['github-actions'] : []), ...(VITEST_JUNIT ? ['junit'] : [])],
     ...(VITEST_JUNIT && { outputFile: { junit: VITEST_JUNIT } }),
     projects: [
