@@ -51,7 +51,7 @@ export async function fillAsFound(databaseUrl: string): Promise<EvidenceText> {
   const play = await Play.open({ databaseUrl })
   const app = await play.startApp('as-found')
   try {
-    await play.perform(tracked, app, { plan: IN_ORDER })
+    await play.perform(tracked, app, { plan: IN_ORDER, isWatched: false })
     return JSON.stringify(play.evidence())
   } finally {
     await app.close()
