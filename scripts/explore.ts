@@ -117,6 +117,8 @@ function tell(
       console.log(
         `  ${kind.padEnd(12)}${String(n).padStart(8)} runs${SAMPLED_KINDS.includes(kind) ? ', a sample' : ''}`,
       )
+  for (const [id, n] of countsOf(failed.flatMap(({ red }) => red)))
+    console.log(`  red in ${n} of the runs that are not as told: ${id}`)
   for (const line of sampled) console.log(`  ${line}`)
   const rate = `${(all / seconds).toFixed(0)} a second`
   const notBegun = `${left} plans were not begun`
@@ -135,6 +137,13 @@ function tell(
   if (failed.length > 0 && !hasGivenUp) return 1
   if (interrupted !== undefined) return interrupted
   return hasGivenUp || all === 0 ? 2 : 0
+}
+
+/** The most frequent first. */
+function countsOf(ids: readonly string[]): readonly (readonly [id: string, n: number])[] {
+  return [...Map.groupBy(ids, (id) => id)]
+    .map(([id, all]) => [id, all.length] as const)
+    .toSorted(([a, n], [b, m]) => m - n || (a < b ? -1 : 1))
 }
 
 /** Of the kinds that are wanted, those that can be played; says of the others why not. Throws UsageError for none. */

@@ -41,6 +41,8 @@ export type Answer =
 
 export interface Failure {
   readonly text: string
+  /** Ids of the invariants that were red. */
+  readonly red: readonly string[]
   readonly timeline: string
   /** Plays it again. */
   readonly line: string

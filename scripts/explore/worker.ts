@@ -36,7 +36,12 @@ async function answer(ask: Ask): Promise<Answer> {
       const again = await arena.run(story, plan, { isWatched: true })
       const luck = again.complaints.length > 0 ? '' : '\n  played again it was as told: its timeline follows'
       return {
-        failure: { text: `${sayFailure(run)}${luck}`, timeline: renderPerformance(again.performance), line },
+        failure: {
+          text: `${sayFailure(run)}${luck}`,
+          red: run.red,
+          timeline: renderPerformance(again.performance),
+          line,
+        },
         ...rest,
       }
     }
