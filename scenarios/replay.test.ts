@@ -53,6 +53,13 @@ describe('a story is played', () => {
   })
 
   // An app that logs its failure and answers 200 tells only its console; a timeline without it shows a riddle.
+  // Would catch: a Data API whose first request waits inside of it for the other delivery's, which has no turn.
+  test('against the app as it was found, two purchases at once, each of them its first', async () => {
+    const { code, out } = await replay(['packs-stack', '--app', 'as-found', '--plan', 'overlap 1.5+2.4 AB'])
+    expect(out).not.toContain('did not answer')
+    expect(code).toBe(0)
+  })
+
   test('with what the app has logged', async () => {
     const { out } = await replay(['use-of-unknown-type', '--app', 'as-found'])
     expect(out).toMatch(

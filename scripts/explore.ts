@@ -56,7 +56,7 @@ found the effects are judged too, so that most of its runs are not as told. A bu
 seconds of it are spent on starting. On a Postgres chosen as in the tests (TEST_POSTGRES).
 
 Exit: 0 all as told, 1 a run was not, 2 could not run, nothing was run, or the app gives no answer, 3 wrong usage, 130
-interrupted (Ctrl-C): what it has so far is printed.`,
+interrupted (Ctrl-C; 143 by SIGTERM) and all as told so far: what it has is printed.`,
   )
   .exitOverride()
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'explore: ')) })
@@ -124,7 +124,7 @@ function tell(
   const notBegun = `${left} plans were not begun`
   const rest =
     interrupted !== undefined
-      ? `; interrupted, ${notBegun}`
+      ? `; interrupted${all === 0 ? ' before anything was played' : `, ${notBegun}`}`
       : hasGivenUp
         ? `; ${notBegun}`
         : left > 0

@@ -3,7 +3,7 @@ import type { Person } from '../../fixtures/people.ts'
 import { OTHER_PRICE, PLANS, type Price } from '../../fixtures/stripe/prices.ts'
 import type { Cast } from './cast.ts'
 import { theRest } from './made-up.ts'
-import type { HouseAct } from './story.ts'
+import type { Act, HouseAct } from './story.ts'
 
 /** Makes the app's users: an account, an active profile with nothing on it, and a draft that copies it. */
 export type AddUsers = (people: Iterable<Person>) => Promise<void>
@@ -76,12 +76,22 @@ async function addTier(
 
 const TIER = ['name', 'tier_type', 'stripe_product_id', 'stripe_price_id']
 
+/** What is done to our own database; nobody tells the app of it. */
+export type ActInDatabase = Exclude<HouseAct, { do: 'use-old-endpoint' }>
+
+const IN_DATABASE: ReadonlySet<string> = new Set<ActInDatabase['do']>([
+  'set-tier-price',
+  'give-subscription-row',
+  'lose-profile',
+  'regain-profile',
+  'null-balance',
+  'leave-subscription-row',
+])
+
+export const isInDatabase = (act: Act): act is ActInDatabase => IN_DATABASE.has(act.do)
+
 /** Does what the act says in our own database. */
-export async function actInHouse(
-  client: ClientBase,
-  cast: Cast,
-  act: Exclude<HouseAct, { do: 'use-old-endpoint' }>,
-): Promise<void> {
+export async function actInHouse(client: ClientBase, cast: Cast, act: ActInDatabase): Promise<void> {
   const { rowCount } = await inHouse(client, cast, act)
   if (rowCount !== 1) throw new Error(`${act.do} changed ${rowCount} rows, not one`)
 }
@@ -89,7 +99,7 @@ export async function actInHouse(
 async function inHouse(
   client: ClientBase,
   cast: Cast,
-  act: Exclude<HouseAct, { do: 'use-old-endpoint' }>,
+  act: ActInDatabase,
 ): Promise<{ rowCount: number | null }> {
   switch (act.do) {
     case 'set-tier-price': {

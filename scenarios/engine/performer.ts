@@ -10,7 +10,7 @@ import type { Connections } from './connections.ts'
 import { complaintsAbout, complaintsAboutEnd, type Subjects } from './effects.ts'
 import { type Decision, overlap, turnsOf } from './explore/overlap.ts'
 import { FaultAt } from './fault-at.ts'
-import { actInHouse } from './house.ts'
+import { actInHouse, isInDatabase } from './house.ts'
 import { type DeliveryJob, deliveryJob, forgeryJob, type Job, requestJob } from './jobs.ts'
 import { changesBetween, type Snapshot } from './ledger.ts'
 import {
@@ -139,7 +139,7 @@ export class Performer {
       happened ??= this.#happen(step, number)
       return happened
     }
-    const answers = await this.#meanwhile(number, happen)
+    const answers = await this.#meanwhile(step, number, happen)
     const { jobs, subjects: own } = await happen()
     const subjects = { ...before.subjects, ...own }
     const again = before.deliveries.map((delivery) =>
@@ -169,11 +169,13 @@ export class Performer {
    * What overlaps something of an earlier step: that has begun when the step is done, at the first turn of the step's
    * own, so that it may have asked Stripe before it. What comes before the step's own comes in its turns.
    */
-  async #meanwhile(number: number, happen: () => Promise<Happened>): Promise<Sent[]> {
+  async #meanwhile(step: Step, number: number, happen: () => Promise<Happened>): Promise<Sent[]> {
     const directive = this.#at.plan.find(
       (one) => one.do === 'overlap' && leavesItsStep([one]) && lastStepOf(one) === number,
     )
     if (directive?.do !== 'overlap') return []
+    const [own] = directive.jobs.filter(({ step: one }) => one === number)
+    if (own !== undefined && isInDatabase(step.act)) throw notThere(own, 0)
     const overlaps = ({ ref }: Job) => directive.jobs.some((job) => isSame(job, ref))
     const held = this.#due(number)
     this.#held.push(...held.filter((job) => !overlaps(job)))
@@ -188,8 +190,10 @@ export class Performer {
       for (const one of before.filter((other) => !overlaps(other) && !this.#isLate(other, number))) {
         if (begun.has(one)) continue
         begun.add(one)
-        if (this.#disturbance(one.ref) !== undefined)
-          throw new PlanError(`${printRef(one.ref)} comes while others overlap: nothing can happen to it`)
+        if (this.#disturbance(one.ref) !== undefined || this.#overlapOf(one.ref) !== undefined)
+          throw new PlanError(
+            `${printRef(one.ref)} comes while others overlap: nothing else can happen to it`,
+          )
         answers.push(...(await this.#carry(one)))
       }
       return job
@@ -226,15 +230,11 @@ export class Performer {
       case 'use-old-endpoint':
         cast.usesOldEndpoint = true
         return { jobs: [], subjects: {} }
-      case 'set-tier-price':
-      case 'give-subscription-row':
-      case 'lose-profile':
-      case 'regain-profile':
-      case 'null-balance':
-      case 'leave-subscription-row':
-        await actInHouse(client, cast, act)
-        return { jobs: [], subjects: {} }
       default: {
+        if (isInDatabase(act)) {
+          await actInHouse(client, cast, act)
+          return { jobs: [], subjects: {} }
+        }
         const { deliveries, subjects } = cast.act(act)
         return {
           jobs: deliveries.map((one, index) => deliveryJob(this.#at, one, { step, place: index + 1 })),
@@ -277,10 +277,8 @@ export class Performer {
 
   /** Sends a job until it is taken, as the plan says; its last answer, and those of its repetitions. */
   async #carry(job: Job): Promise<Sent[]> {
-    const overlapping = this.#at.plan.find(
-      (one) => one.do === 'overlap' && one.jobs.some((ref) => isSame(ref, job.ref)),
-    )
-    if (overlapping?.do === 'overlap') {
+    const overlapping = this.#overlapOf(job.ref)
+    if (overlapping !== undefined) {
       this.#waiting.push(job)
       const there = (ref: JobRef) => this.#waiting.find((one) => isSame(one.ref, ref))
       return overlapping.jobs.every(there) ? this.#overlap(overlapping, async (ref) => there(ref) as Job) : []
@@ -294,10 +292,7 @@ export class Performer {
   }
 
   /** Sends them together; `find`: awaited at the first turn of each. */
-  async #overlap(
-    { jobs: refs, turns }: Extract<Directive, { do: 'overlap' }>,
-    find: (ref: JobRef) => Promise<Job>,
-  ): Promise<Sent[]> {
+  async #overlap({ jobs: refs, turns }: Overlap, find: (ref: JobRef) => Promise<Job>): Promise<Sent[]> {
     const { proxy } = this.#at.app
     if (proxy === undefined)
       throw new PlanError("overlaps need an app whose statements pass the engine's proxy")
@@ -358,6 +353,12 @@ export class Performer {
       }
     }
     return answers
+  }
+
+  #overlapOf(ref: JobRef): Overlap | undefined {
+    return this.#at.plan.find((one): one is Overlap => {
+      return one.do === 'overlap' && one.jobs.some((job) => isSame(job, ref))
+    })
   }
 
   #disturbance(ref: JobRef): Disturbance | undefined {
@@ -484,6 +485,8 @@ interface Happened {
   readonly jobs: readonly Job[]
   readonly subjects: Subjects
 }
+
+type Overlap = Extract<Directive, { do: 'overlap' }>
 
 type Disturbance = Extract<Directive, { do: 'fault' | 'stripe' }>
 

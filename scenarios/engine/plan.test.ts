@@ -69,6 +69,8 @@ describe('a plan that contradicts itself, or fits no story of three steps, is na
       'overlap 1.1+1.2; overlap 1.2+1.3',
       'overlap 1.1+1.2 and overlap 1.2+1.3: one of them, for what 1.2 overlaps',
     ],
+    ['order 1 1,2,1', 'order 1 1,2,1: 1 is there twice'],
+    ['late 1.4 3; overlap 1.4+2.4 AB', 'late 1.4 3 and overlap 1.4+2.4 AB: one of them, for when 1.4 comes'],
     ['again 4.1 now', 'step 4: the story has 3'],
     ['late 1.1 4', 'step 4: the story has 3'],
     ['overlap 1.1+4.1', 'step 4: the story has 3'],

@@ -80,6 +80,9 @@ function contradictionIn(plan: Plan): string | undefined {
   for (const directive of plan) {
     if (directive.do === 'late' && directive.until !== 'last' && directive.until <= directive.job.step)
       return `${print(directive)}: later than its own step ${directive.job.step} would be ${directive.job.step + 1}`
+    const twice =
+      directive.do === 'order' ? directive.places.find((one, at, all) => all.indexOf(one) !== at) : undefined
+    if (twice !== undefined) return `${print(directive)}: ${twice} is there twice`
     for (const what of decidedBy(directive)) {
       const other = decided.get(what)
       if (other !== undefined) return `${print(other)} and ${print(directive)}: one of them, for ${what}`
@@ -121,7 +124,13 @@ function decidedBy(directive: Directive): readonly string[] {
     case 'stripe':
       return [`what disturbs ${printRef(directive.job)}`]
     case 'overlap':
-      return [...new Set(directive.jobs.map(printRef))].map((ref) => `what ${ref} overlaps`)
+      return [
+        ...[...new Set(directive.jobs.map(printRef))].map((ref) => `what ${ref} overlaps`),
+        // They wait for the last step of it.
+        ...directive.jobs
+          .filter(({ step }) => step < lastStepOf(directive))
+          .map((job) => `when ${printRef(job)} comes`),
+      ]
   }
 }
 

@@ -52,6 +52,7 @@ export function tell(topic: string, stories: readonly Story[]): void {
 /** Of the app as found only what is red is judged. */
 function problemOf({ complaints, red, performance }: Run, app: AppRevision): string | undefined {
   if (app !== 'as-found') return complaints[0]
+  if (performance.invalidRequests.length > 0) return performance.invalidRequests[0]
   const told = declaredRed(performance, true).toSorted().join(', ')
   const found = red.toSorted().join(', ')
   return told === found ? undefined : `red should be ${told || 'nothing'}, but is ${found || 'nothing'}`

@@ -17,6 +17,7 @@ export const test = base
     return databases
   })
   .extend('arena', { scope: 'worker' }, async ({ databases }, { onCleanup }) => {
+    const stripeMockUrl = inject('stripeMockUrl')
     const opened = new Map<AppRevision, Promise<Arena>>()
     onCleanup(async () => {
       for (const arena of opened.values()) await arena.then((one) => one.close())
@@ -26,7 +27,7 @@ export const test = base
       if (there !== undefined) return there
       const opening = databases
         .create(app === 'as-found' ? 'as-found' : 'unified')
-        .then(({ url }) => Arena.open(url, app))
+        .then(({ url }) => Arena.open(url, app, stripeMockUrl === null ? {} : { stripeMockUrl }))
       opened.set(app, opening)
       return opening
     }

@@ -81,7 +81,9 @@ export async function exploreInParallel({
       if (red.length > 0) throw new Error(`the database is red before anything is played: ${red.join(', ')}`)
     }
     const measured = await measure(workers, stories, signal)
-    const tasks = inTurns(tasksOf(measured, kinds)).filter((_, index) => index % shard.of === shard.part - 1)
+    const tasks = signal.aborted
+      ? []
+      : inTurns(tasksOf(measured, kinds)).filter((_, index) => index % shard.of === shard.part - 1)
     const failed: Failure[] = []
     let runs = 0
     const explored = await explore(workers.map(playerOf), tasks, {

@@ -7,6 +7,9 @@ import type { Order, Said } from './worker.ts'
 /** How long a mutant may hang beyond its budget. */
 const GRACE_MS = 60_000
 
+/** How long one that is interrupted may take to remove what was made for it. */
+const FAREWELL_MS = 5_000
+
 /** What became of a mutant; undefined: nothing can be said, for this reason. */
 export type Played = { readonly mutant: Mutant } & ({ readonly score: Score } | { readonly problem: string })
 
@@ -69,17 +72,22 @@ function playIn(
     const worker = fork(join(import.meta.dirname, 'worker.ts'), {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     })
-    const giveUp = () => void worker.kill('SIGKILL')
+    let farewell: NodeJS.Timeout | undefined
+    const giveUp = () => {
+      worker.kill('SIGTERM')
+      farewell = setTimeout(() => worker.kill('SIGKILL'), FAREWELL_MS)
+    }
     signal.addEventListener('abort', giveUp)
     const over = (played: Played | undefined) => {
       clearTimeout(timer)
+      clearTimeout(farewell)
       signal.removeEventListener('abort', giveUp)
       resolve(played)
     }
     // What takes too long may be a busy machine.
     const timer = setTimeout(() => {
       over({ mutant, problem: `not at its end ${GRACE_MS / 1_000} s after its budget` })
-      giveUp()
+      worker.kill('SIGKILL')
     }, order.budgetMs + GRACE_MS)
     worker.on('message', (message) => {
       const said = message as Said

@@ -18,13 +18,19 @@ export type Said =
 
 /** A process of `mutants`: plays one of them, which may end the process or hang. */
 
+// Ctrl-C reaches every process of the terminal; the command says what it means.
+process.on('SIGINT', () => {})
+const interruption = new AbortController()
+process.on('SIGTERM', () => interruption.abort())
 const [order] = (await once(process, 'message')) as [Order]
 const say = (said: Said) => new Promise((resolve) => process.send?.(said, resolve))
 const databases = new Databases(order.url)
 try {
   const mutant = await mutantNamed(order.mutant)
   const { budgetMs, isAlone } = order
-  await say({ score: await scoreMutant(mutant, { databases, budgetMs, isAlone }) })
+  await say({
+    score: await scoreMutant(mutant, { databases, budgetMs, isAlone, signal: interruption.signal }),
+  })
 } catch (error) {
   await say({ problem: error instanceof Error ? error.message : String(error) })
 }

@@ -323,12 +323,6 @@ const DRIPS: readonly Harmless[] = [
     reason: 'where the subscription has a row, subscription_id says it, and is asked first',
   },
   {
-    column: 'token_drips.rollover_cycles_count',
-    sometimes: true,
-    reason:
-      'of a yearly grant from before unify, or one that was posted later, nobody knows whether it set the count back',
-  },
-  {
     column: 'token_drips.subscription_id',
     kinds: ['null', 'another row'],
     sometimes: true,

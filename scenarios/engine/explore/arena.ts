@@ -70,7 +70,7 @@ export class Arena {
   static async open(
     databaseUrl: string,
     app: AppRevision | (string & {}),
-    { ownProcess = false } = {},
+    { ownProcess = false, stripeMockUrl }: { ownProcess?: boolean; stripeMockUrl?: string } = {},
   ): Promise<Arena> {
     const client = new Client({ connectionString: databaseUrl, application_name: 'arena' })
     client.on('error', () => {})
@@ -81,7 +81,7 @@ export class Arena {
     await client.query(
       `alter database ${escapeIdentifier(rows[0]?.name ?? '')} set deadlock_timeout = '20ms'`,
     )
-    const play = await Play.open({ databaseUrl })
+    const play = await Play.open({ databaseUrl, ...(stripeMockUrl !== undefined && { stripeMockUrl }) })
     const rules = await RulesAtOnce.install(client)
     const tables = await copyTables(client)
     const startApp = () => play.startApp(app, { disturbed: true, ownProcess })

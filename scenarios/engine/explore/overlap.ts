@@ -50,11 +50,12 @@ export async function overlap<T>(
   const gate: WireGate = {
     before(request) {
       const lane = laneOf(request)
-      asked.set(request, lane)
       if (lane.state === 'done') return Promise.resolve('pass')
       const fate = faults[lanes.indexOf(lane)]?.before(request) ?? Promise.resolve('pass' as const)
-      // A transaction that has only begun sees and holds nothing yet.
-      if (OPENS.test(request.sql)) return fate
+      // A transaction that has only begun sees and holds nothing yet. And one lane can be held once: what a pool asks
+      // on a new connection, beside a statement of the same lane, is no turn.
+      if (OPENS.test(request.sql) || lane.state !== 'running') return fate
+      asked.set(request, lane)
       return new Promise((resolve) => {
         lane.state = 'asking'
         lane.session = request.session
@@ -182,8 +183,7 @@ const FIRST = 'A'.charCodeAt(0)
 
 /**
  * The turns to be tried after a run that took these decisions, each of those that follow the `given` ones in another
- * way: so all are tried once. First the one
- * in their middle: a race has some width.
+ * way: so all are tried once. The one in their middle comes first: a race has some width.
  *
  * @param given how many of the decisions the run was told to take; the others it took by itself
  * @param preemptions how often a turn may be taken from one who could go on

@@ -44,6 +44,7 @@ export interface Kill {
  * in order and twice, to see it.
  *
  * @param isAlone from the start it runs in a process of its own: one that ends the process that it runs in
+ * @param signal aborted: no run is begun any more, and what was made for it is removed
  */
 export async function scoreMutant(
   mutant: Mutant,
@@ -51,15 +52,17 @@ export async function scoreMutant(
     databases,
     budgetMs,
     isAlone,
+    signal,
   }: {
     databases: Databases
     budgetMs: number
     isAlone: boolean
+    signal: AbortSignal
   },
 ): Promise<Score> {
   const { appDirectory, sql, remove } = await prepareMutant(mutant)
   const began = performance.now()
-  const score = new Scoring((await allRules()).invariants)
+  const score = new Scoring((await allRules()).invariants, signal)
   const inArena = async (app: string, ownProcess: boolean, work: (arena: Arena) => Promise<void>) => {
     const database = await databases.create('unified')
     try {
@@ -79,7 +82,7 @@ export async function scoreMutant(
     if (isAlone)
       await inArena(appDirectory, true, (arena) => score.play(arena, QUICK_KINDS, began + budgetMs))
     else await inArena(appDirectory, false, (arena) => score.play(arena, KINDS_HERE, began + HERE * budgetMs))
-    if (!score.isKilled && !isAlone)
+    if (!score.isKilled && !isAlone && !signal.aborted)
       await inArena(appDirectory, true, (arena) => score.explore(arena, KINDS_OF_PROCESSES, began + budgetMs))
     const { killer } = score
     if (killer !== undefined && killer.plan.length > 0)
@@ -110,6 +113,7 @@ const CHEAPEST_FIRST = STORIES.toSorted((a, b) => a.steps.length - b.steps.lengt
 /** What was seen of a mutant so far. */
 class Scoring {
   readonly #rules: readonly Invariant[]
+  readonly #signal: AbortSignal
   readonly #red = new Set<string>()
   #killed: Kill | undefined
   /** The run that killed it; undefined: none did, or it is red as installed. */
@@ -118,8 +122,9 @@ class Scoring {
   readonly #measured: (readonly [Story, readonly Measured[]])[] = []
   #left: number | undefined
 
-  constructor(rules: readonly Invariant[]) {
+  constructor(rules: readonly Invariant[], signal: AbortSignal) {
     this.#rules = rules
+    this.#signal = signal
   }
 
   get isKilled(): boolean {
@@ -133,7 +138,8 @@ class Scoring {
       const complaint = `red, not declared: ${installed.join(', ')}`
       this.#killed = { story: 'any', plan: 'as installed', complaint }
     }
-    const isEnough = () => (this.isKilled && this.#red.size > 0) || performance.now() > until
+    const isEnough = () =>
+      (this.isKilled && this.#red.size > 0) || performance.now() > until || this.#signal.aborted
     for (const story of CHEAPEST_FIRST) {
       if (isEnough()) break
       const { run, measured } = await arena.anatomy(story)
@@ -155,7 +161,7 @@ class Scoring {
     const shortestFirst = this.#measured.toSorted(([, a], [, b]) => statementsOf(a) - statementsOf(b))
     const { left } = await explore([play], tasksOf(shortestFirst, kinds).flat(), {
       until,
-      isEnough: () => this.isKilled,
+      isEnough: () => this.isKilled || this.#signal.aborted,
       onRun: ({ story }, run) => this.#see(story, run),
     })
     this.#left = (this.#left ?? 0) + left
