@@ -2,7 +2,7 @@ import { cp, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'vitest'
-import { readBreaks } from '../../audits/catalogue.ts'
+import { type Break, readBreaks } from '../../audits/catalogue.ts'
 import type { Databases } from '../../fixtures/postgres/databases.ts'
 import { readSchema } from '../../fixtures/schema/schema.ts'
 import { templateOf } from '../engine/given-schema.ts'
@@ -15,8 +15,11 @@ import { test } from '../support/test.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 
-/** What a migration does to healthy rows, a line each. */
-async function harmsOf(databases: Databases, sql: string): Promise<string[]> {
+const CATALOGUE = await allRules()
+const BREAKS = await readBreaks(join(ROOT, 'audits/breaks'), CATALOGUE)
+
+/** What a migration does to healthy rows, a line each; `breaks`: which faults the audit must go on seeing. */
+async function harmsOf(databases: Databases, sql: string, breaks: readonly Break[] = []): Promise<string[]> {
   const folder = await mkdtemp(join(tmpdir(), 'rows-'))
   const app = join(ROOT, 'fixtures/examples/app/supabase/migrations')
   await cp(app, folder, { recursive: true })
@@ -31,13 +34,11 @@ async function harmsOf(databases: Databases, sql: string): Promise<string[]> {
     before: await onClone(databases, old, factsOf),
     after: await onClone(databases, template, factsOf),
   }
-  const catalogue = await allRules()
-  const breaks = await readBreaks(join(ROOT, 'audits/breaks'), catalogue)
   const inquiry = {
     before,
     after,
     change,
-    catalogue,
+    catalogue: CATALOGUE,
     breaks,
     stories: [],
     stripeMockUrl: undefined,
@@ -78,6 +79,7 @@ describe('on the rows of a healthy ledger', () => {
            if new.vibe_assistant_tokens_remaining = old.vibe_assistant_tokens_remaining + 100 then return null; end if;
            return new; end $$;
          create trigger keep before update on public.user_profiles for each row execute function public.keep();`,
+        BREAKS,
       ),
     ).toEqual([
       'the audit no longer sees this fault: A user starts with 100 tokens and no row (as-found-balance-raised; balance-is-ledger-sum-as-found stays green)',
@@ -100,6 +102,7 @@ describe('on the rows of a healthy ledger', () => {
         `alter table public.token_usage add column request_id text;
          alter type public.token_action_type add value 'gift';
          create table public.gifts (id uuid primary key default gen_random_uuid());`,
+        BREAKS,
       ),
     ).toEqual([])
   })
