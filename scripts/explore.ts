@@ -120,20 +120,18 @@ function tell(
   for (const [id, n] of countsOf(failed.flatMap(({ red }) => red)))
     console.log(`  red in ${n} of the runs that are not as told: ${id}`)
   for (const line of sampled) console.log(`  ${line}`)
+  const sayRest = (): string => {
+    const notBegun = `${left} plans were not begun`
+    if (interrupted !== undefined)
+      return `; interrupted${all === 0 ? ' before anything was played' : `, ${notBegun}`}`
+    if (hasGivenUp) return `; ${notBegun}`
+    return left > 0 ? `; time was up, ${notBegun}` : ''
+  }
   const rate = `${(all / seconds).toFixed(0)} a second`
-  const notBegun = `${left} plans were not begun`
-  const rest =
-    interrupted !== undefined
-      ? `; interrupted${all === 0 ? ' before anything was played' : `, ${notBegun}`}`
-      : hasGivenUp
-        ? `; ${notBegun}`
-        : left > 0
-          ? `; time was up, ${notBegun}`
-          : ''
   if (hasGivenUp) console.error('explore: the app gave no answer again and again')
   const verdict =
     failed.length > 0 ? `${failed.length} not as told` : all > 0 ? 'all as told' : 'nothing was judged'
-  console.log(`${all} runs of ${app} in ${seconds.toFixed(0)} s, ${rate}${rest}: ${verdict}`)
+  console.log(`${all} runs of ${app} in ${seconds.toFixed(0)} s, ${rate}${sayRest()}: ${verdict}`)
   if (failed.length > 0 && !hasGivenUp) return 1
   if (interrupted !== undefined) return interrupted
   return hasGivenUp || all === 0 ? 2 : 0

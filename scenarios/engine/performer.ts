@@ -27,6 +27,7 @@ import {
   needsOwnProcess,
   type Plan,
   printRef,
+  refsIn,
 } from './plan.ts'
 import { complaintsAboutRecords, stripeNow } from './records.ts'
 import { type Step, type Story, say } from './story.ts'
@@ -174,7 +175,7 @@ export class Performer {
       (one) => one.do === 'overlap' && leavesItsStep([one]) && lastStepOf(one) === number,
     )
     if (directive?.do !== 'overlap') return []
-    const [own] = directive.jobs.filter(({ step: one }) => one === number)
+    const own = directive.jobs.find((ref) => ref.step === number)
     if (own !== undefined && isInDatabase(step.act)) throw notThere(own, 0)
     const overlaps = ({ ref }: Job) => directive.jobs.some((job) => isSame(job, ref))
     const held = this.#due(number)
@@ -415,11 +416,8 @@ export class Performer {
   }
 
   #checkPlaces(directive: Directive, number: number, there: number): void {
-    const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
-    for (const { step, place } of refs) {
-      if (step === number && place > there) {
-        throw notThere({ step, place }, there)
-      }
+    for (const ref of refsIn(directive)) {
+      if (ref.step === number && ref.place > there) throw notThere(ref, there)
     }
   }
 

@@ -100,11 +100,19 @@ export function misfitIn(plan: Plan, steps: number): string | undefined {
   return last > steps ? `step ${last}: the story has ${steps}` : undefined
 }
 
+/** The deliveries and requests that it names. */
+export function refsIn(directive: Directive): readonly JobRef[] {
+  return 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
+}
+
 /** The last step that it speaks of. */
 export function lastStepOf(directive: Directive): number {
-  const refs = 'job' in directive ? [directive.job] : 'jobs' in directive ? directive.jobs : []
   const until = directive.do === 'late' && directive.until !== 'last' ? directive.until : 0
-  return Math.max('step' in directive ? directive.step : 0, until, ...refs.map(({ step }) => step))
+  return Math.max(
+    'step' in directive ? directive.step : 0,
+    until,
+    ...refsIn(directive).map(({ step }) => step),
+  )
 }
 
 /** What can be decided once. */

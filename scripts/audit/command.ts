@@ -3,6 +3,7 @@ import { UsageError } from '../../audits/errors.ts'
 import { endBeat, parseHeartbeatUrl, startBeat } from '../../audits/heartbeat.ts'
 import { deliver, parseWebhookUrl } from '../../audits/reports/post.ts'
 import { failureMessage, runUrlOf } from '../../audits/reports/slack.ts'
+import { SIGNALS } from '../interruption.ts'
 
 /** What a command's work is given. */
 export interface Context {
@@ -13,8 +14,6 @@ export interface Context {
   /** Tells the check of an exit code before the end: for a drill. */
   end(exit: number): Promise<void>
 }
-
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
 
 class Interrupted extends Error {
   readonly exit: number

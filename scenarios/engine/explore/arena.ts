@@ -15,6 +15,8 @@ import { RulesAtOnce } from './rules-at-once.ts'
 export interface Run {
   readonly performance: Performance
   readonly red: readonly string[]
+  /** Those of them that the story does not declare. */
+  readonly undeclared: readonly string[]
   /** What is not as the story tells it, a line each. */
   readonly complaints: readonly string[]
 }
@@ -104,18 +106,21 @@ export class Arena {
     const { story, plan } = performance
     const owed = this.#owedBy(performance)
     const red = await this.#red(owed.text, await this.#endState.read(began))
+    const undeclared = await this.#undeclared(story, plan, red)
+    const missing = leavesItsStep(plan) ? [] : story.minor.filter((id) => !red.includes(id))
     const { rows } = performance.played.at(-1)?.snapshot ?? { rows: [] }
     const complaints = [
       ...performance.complaints,
       ...performance.invalidRequests,
       ...withoutRow(owed.entitlements, rows),
-      ...(await this.#undeclared(story, plan, red)),
+      ...undeclared.map((id) => `red, not declared: ${id}`),
+      ...missing.map((id) => `declared, but not red: ${id}`),
       ...(await this.#leftOpen()),
     ]
     const ended = this.#app.process?.end
     if (ended !== undefined && !performance.isCut) complaints.push(`after its last answer ${ended}`)
     if (ended !== undefined || performance.isCut) await this.replaceApp()
-    return { performance, red, complaints }
+    return { performance, red, undeclared, complaints }
   }
 
   /**
@@ -225,15 +230,10 @@ export class Arena {
   /** What is red by policy depends on the order: where that is another than the story's, it says nothing. */
   async #undeclared(story: Story, plan: Plan, red: readonly string[]): Promise<string[]> {
     const undeclared = red.filter((id) => !story.minor.includes(id))
-    if (leavesItsStep(plan)) {
-      const { invariants } = await allRules()
-      const isMinor = (id: string) => invariants.some((rule) => rule.id === id && rule.severity === 'minor')
-      return undeclared.filter((id) => !isMinor(id)).map((id) => `red, not declared: ${id}`)
-    }
-    return [
-      ...undeclared.map((id) => `red, not declared: ${id}`),
-      ...story.minor.filter((id) => !red.includes(id)).map((id) => `declared, but not red: ${id}`),
-    ]
+    if (!leavesItsStep(plan)) return undeclared
+    const { invariants } = await allRules()
+    const isMinor = (id: string) => invariants.some((rule) => rule.id === id && rule.severity === 'minor')
+    return undeclared.filter((id) => !isMinor(id))
   }
 
   /** An app that has answered everything holds no transaction. */

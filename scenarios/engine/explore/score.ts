@@ -4,7 +4,7 @@ import { prepareMutant } from '../../../fixtures/app/mutants.ts'
 import { withDatabase } from '../../../fixtures/postgres/connection.ts'
 import type { Databases } from '../../../fixtures/postgres/databases.ts'
 import { allRules } from '../outcome.ts'
-import { leavesItsStep, needsOwnProcess, printPlan, TWICE } from '../plan.ts'
+import { needsOwnProcess, printPlan, TWICE } from '../plan.ts'
 import type { Performance } from '../play.ts'
 import { STORIES } from '../stories.ts'
 import type { Story } from '../story.ts'
@@ -179,16 +179,9 @@ class Scoring {
     }
   }
 
-  #isMinor(id: string): boolean {
-    return this.#rules.some((rule) => rule.id === id && rule.severity === 'minor')
-  }
-
   #see(story: Story, run: Run): void {
     this.#runs++
-    // What is minor depends on the order: where that is another than the story's, it says nothing.
-    const isSaid = (id: string) =>
-      !story.minor.includes(id) && !(leavesItsStep(run.performance.plan) && this.#isMinor(id))
-    for (const id of run.red) if (isSaid(id)) this.#red.add(id)
+    for (const id of run.undeclared) this.#red.add(id)
     const [complaint] = run.complaints
     if (complaint !== undefined && !this.isKilled) {
       this.killer = run.performance

@@ -8,7 +8,7 @@ export interface Task {
   readonly kind: Kind
   readonly story: Story
   readonly plan: Plan
-  /** How many tasks before it do the like, to the same kind of event in the same kind of act: 0 tells most. */
+  /** How many tasks before it do the like, to the same kind of event that the app takes the same way: 0 tells most. */
   readonly rank: number
 }
 
