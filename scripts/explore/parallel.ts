@@ -140,6 +140,8 @@ class Worker {
   constructor(ground: Ground) {
     this.#process = fork(join(import.meta.dirname, 'worker.ts'), {
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      // Ctrl-C is meant for the command, which says what is to be done, also to one that has only begun to load.
+      detached: true,
     })
     let wrong = ''
     this.#process.stderr?.on('data', (chunk) => {

@@ -11,8 +11,6 @@ import type { Answer, Ask, Ground } from './parallel.ts'
 
 const PREEMPTIONS = 2
 
-// Ctrl-C reaches every process of the terminal; the command says when it is over.
-process.on('SIGINT', () => {})
 const [ground] = (await once(process, 'message')) as [Ground]
 const databases = new Databases(ground.url)
 const database = await databases.create(ground.app === 'as-found' ? 'as-found' : 'unified')
@@ -55,7 +53,10 @@ process.on('message', async (ask: Ask) => {
     process.send?.({ problem: error instanceof Error ? error.message : String(error) } satisfies Answer)
   }
 })
-process.once('disconnect', async () => {
+const close = async () => {
   await arena.close()
   await databases.close()
-})
+}
+process.once('disconnect', close)
+// The command was gone before the arena was open.
+if (!process.connected) await close()

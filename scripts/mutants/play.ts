@@ -71,6 +71,8 @@ function playIn(
   return new Promise((resolve) => {
     const worker = fork(join(import.meta.dirname, 'worker.ts'), {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      // Ctrl-C is meant for the command.
+      detached: true,
     })
     let farewell: NodeJS.Timeout | undefined
     const giveUp = () => {

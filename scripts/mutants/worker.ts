@@ -18,10 +18,10 @@ export type Said =
 
 /** A process of `mutants`: plays one of them, which may end the process or hang. */
 
-// Ctrl-C reaches every process of the terminal; the command says what it means.
-process.on('SIGINT', () => {})
 const interruption = new AbortController()
 process.on('SIGTERM', () => interruption.abort())
+// The command is gone.
+process.once('disconnect', () => interruption.abort())
 const [order] = (await once(process, 'message')) as [Order]
 const say = (said: Said) => new Promise((resolve) => process.send?.(said, resolve))
 const databases = new Databases(order.url)
